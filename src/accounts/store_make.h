@@ -1,0 +1,17 @@
+/* Making the accounts' file where there is none: whole, or not at all. Only store.c includes this. */
+#ifndef ACCOUNTS_STORE_MAKE_H
+#define ACCOUNTS_STORE_MAKE_H
+
+#include "store.h"
+
+#define STORE_APPLICATION_ID 0x6563686f /* "echo" */
+#define STORE_SCHEMA_VERSION 1
+
+/*
+ * Makes an empty store at the absolute path, and the folders above it (0700), so that a crash or a full disk leaves the
+ * whole file or none, and of several at once one wins. *created tells whether it was this call. On STORE_UNAVAILABLE
+ * why holds a sentence.
+ */
+enum store_result store_make(const char *path, bool *created, char why[STORE_WHY_MAX]) MUST_CHECK;
+
+#endif

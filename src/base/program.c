@@ -1,0 +1,96 @@
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "number.h"
+
+static void say(const char *name, const char *fmt, va_list args)
+{
+	char text[2048];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	fprintf(stderr, "%s: %s\n", name, text);
+}
+
+void program_say(const char *name, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(name, fmt, args);
+	va_end(args);
+}
+
+void program_usage(const char *name, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(name, fmt, args);
+	va_end(args);
+	fprintf(stderr, "Try '%s --help'.\n", name);
+	exit(2);
+}
+
+uint64_t program_number(const char *name, const char *option, const char *text, uint64_t least, uint64_t most)
+{
+	uint64_t n = 0;
+
+	if (number_parse(text, least, most, &n))
+		program_usage(name, "%s '%s': give a whole number from %llu to %llu.", option, text,
+		              (unsigned long long)least, (unsigned long long)most);
+	return n;
+}
+
+uint64_t program_duration_ms(const char *name, const char *option, const char *text)
+{
+	uint64_t ms = 0;
+
+	if (number_parse_duration_ms(text, &ms))
+		program_usage(name, "%s '%s': give a duration of at most a year, like 250ms, 30s or 5m, or off.",
+		              option, text);
+	return ms;
+}
+
+void program_fix_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(1);
+	}
+}
+
+static char *join(const char *folder, const char *rest)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s%s", folder, rest) < 0 ? NULL : path;
+}
+
+char *program_state_dir(const char *given)
+{
+	const char *systemd = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (given)
+		return join(given, "");
+	if (systemd && *systemd) /* several are parted by colons; the first is ours (systemd.exec(5)) */
+		return strndup(systemd, strcspn(systemd, ":"));
+	if (xdg && *xdg == '/') /* a relative one is to be ignored (XDG base directory specification) */
+		return join(xdg, "/echod");
+	if (!home || !*home) {
+		struct passwd *user = getpwuid(getuid());
+		home = user ? user->pw_dir : NULL;
+	}
+	if (!home) {
+		errno = ENOENT;
+		return NULL;
+	}
+	return join(home, "/.local/state/echod");
+}

@@ -1,0 +1,30 @@
+/* What every program's main needs: its options, its usage errors, its secrets' hygiene. */
+#ifndef BASE_PROGRAM_H
+#define BASE_PROGRAM_H
+
+#include <stdint.h>
+
+#include "must.h"
+
+/* Prints `NAME: sentence` and a line's end on stderr. */
+void program_say(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same, with a hint at --help, and ends the process with status 2. */
+_Noreturn void program_usage(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* An option's value, or program_usage with a sentence that names option, value and what is wanted. */
+uint64_t program_number(const char *name, const char *option, const char *text, uint64_t least, uint64_t most);
+uint64_t program_duration_ms(const char *name, const char *option, const char *text);
+
+/*
+ * Opens /dev/null on every one of descriptors 0 to 2 that is closed, so that no socket or file takes their place
+ * (CERT FIO22-C's class of bug). Ends the process if even that fails.
+ */
+void program_fix_descriptors(void);
+
+/*
+ * Where state is kept: given, or $STATE_DIRECTORY, or $XDG_STATE_HOME/echod, or ~/.local/state/echod. The result is
+ * the caller's to free. NULL, with errno, when there is no home either or memory is out.
+ */
+char *program_state_dir(const char *given) MUST_CHECK;
+
+#endif

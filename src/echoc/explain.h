@@ -1,0 +1,33 @@
+/* What a login's outcome means: an exit status, whether to come back, and one sentence for a person. */
+#ifndef ECHOC_EXPLAIN_H
+#define ECHOC_EXPLAIN_H
+
+#include "login.h"
+#include "status.h"
+
+enum trouble_kind {
+	TROUBLE_FINAL,   /* never tried again */
+	TROUBLE_REACH,   /* no connection, or it ended: tried again after a drop, or with --wait */
+	TROUBLE_SILENT,  /* no greeting: final at first, but after a drop the server may just be slow to return */
+	TROUBLE_BUSY,    /* 421 or 451: always tried again */
+	TROUBLE_AT_ONCE, /* the login deadline passed while a person typed: nothing is wrong */
+};
+
+struct trouble {
+	enum trouble_kind kind;
+	enum status status;
+	char sentence[LOGIN_TEXT_MAX + 1024]; /* without its full stop */
+	const char *advice; /* what to do when it is not tried again; NULL where the sentence says it */
+};
+
+/* For every outcome but LOGIN_FINE. where and user are fit to show. */
+void explain_login(const char *where, const char *user, enum login_outcome, const struct login_report *,
+                   struct trouble *);
+
+/* For a failed dial; why as dial gives it. */
+void explain_dial(const char *where, const char *why, struct trouble *);
+
+/* For a path that leaves this machine. */
+void explain_cleartext(const char *where, struct trouble *);
+
+#endif

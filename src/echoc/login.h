@@ -1,0 +1,57 @@
+/*
+ * The login dialogue over a connected socket: wire/reply driven with time limits. It asks for the password when the
+ * server does, and never reads beyond the 230: what follows is echo.
+ */
+#ifndef ECHOC_LOGIN_H
+#define ECHOC_LOGIN_H
+
+#include <stdbool.h>
+
+#include "must.h"
+#include "secret.h"
+#include "wire.h"
+
+#define LOGIN_GREETING_MS 10000
+#define LOGIN_REPLY_MS    30000
+
+enum login_outcome {
+	LOGIN_FINE,
+	LOGIN_BUSY,         /* 421 or 451: another time */
+	LOGIN_ENDED,        /* the connection ended, or a reply did not come in time */
+	LOGIN_REFUSED,      /* 530 */
+	LOGIN_BAD_NAME,     /* 501 to USER */
+	LOGIN_BAD_SECRET,   /* 501 to PASS, or seen here: no password for a new account */
+	LOGIN_NO_REGISTER,  /* 332, and the terms forbid to create */
+	LOGIN_NO_SECRET,    /* 534 */
+	LOGIN_NO_ANSWER,    /* the person did not want to type a password, or none could be asked for */
+	LOGIN_NO_GREETING,  /* silence */
+	LOGIN_NOT_PROTOCOL, /* something else speaks there */
+};
+
+/* What is wanted. All pointers stay the caller's. */
+struct login_terms {
+	const char *where, *user;
+	bool may_create, may_ask;
+	struct secret *secret;      /* asked for when it is not known */
+	unsigned *refusals;         /* how often a typed one was refused, over all connections */
+	void (*show)(const char *); /* gets each line of the 230 reply, fit to show; NULL for none */
+};
+
+#define LOGIN_TEXT_MAX (WIRE_LINE_MAX * 4 + 1)
+
+/* What happened. */
+struct login_report {
+	bool asked, created;
+	unsigned code;             /* of the last reply; 0 when the connection failed first */
+	char text[LOGIN_TEXT_MAX]; /* its last line, or why the connection failed; fit to show */
+};
+
+/* Awaits the greeting. */
+enum login_outcome login_greet(int fd, struct login_report *) MUST_CHECK;
+/* USER and PASS, until the server lets in or a reason not to go on. */
+enum login_outcome login_enter(int fd, const struct login_terms *, struct login_report *) MUST_CHECK;
+
+/* Whether both ends of fd are this machine, so that a password may travel in the clear. */
+bool login_path_is_local(int fd);
+
+#endif

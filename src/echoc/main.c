@@ -1,0 +1,132 @@
+/* echoc: talks to an echo server and checks what comes back. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "local.h"
+#include "options.h"
+#include "pipe.h"
+#include "program.h"
+#include "reach.h"
+#include "secret.h"
+#include "status.h"
+#include "talk.h"
+#include "text.h"
+#include "user.h"
+#include "wire.h"
+
+#define DEFAULT_HOST "127.0.0.1"
+
+/* All output is written at once or flushed when it is whole, so nothing is lost by leaving from here. */
+static void leave_at_once(int number)
+{
+	_exit(128 + number);
+}
+
+static void prepare_process(void)
+{
+	struct sigaction leave = {.sa_handler = leave_at_once}, ignore = {.sa_handler = SIG_IGN};
+	struct rlimit no_core = {0, 0}; /* a core would hold the password */
+
+	program_fix_descriptors();
+	sigaction(SIGINT, &leave, NULL);
+	sigaction(SIGTERM, &leave, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+}
+
+static void parse_given(const char *text, struct address *out)
+{
+	const char *why;
+
+	if (address_parse(text, WIRE_PORT, out, &why))
+		program_usage(ECHOC, "'%s' is no address: %s.", text, why);
+	why = ask_address_problem(out);
+	if (why)
+		program_usage(ECHOC, "'%s': %s.", text, why);
+}
+
+/* Where to go when nobody said: the newest server of this machine, or the usual place. */
+static void find_default(const struct options *options, struct address *out)
+{
+	struct local_server server;
+
+	if (local_find(&server)) {
+		if (!options->quiet)
+			program_say(ECHOC, "found an echod on this machine: %s (PID %d).", server.text,
+			            (int)server.pid);
+		*out = server.address;
+		out->port_kind = ADDRESS_PORT_DEFAULT;
+		return;
+	}
+	*out = (struct address){.host = DEFAULT_HOST, .first = WIRE_PORT, .last = WIRE_PORT};
+}
+
+/* Finds out the account's name. Returns 0, or -ENODATA when the person ends the question. */
+static int choose_user(const struct options *options, bool asks, char name[USER_NAME_MAX])
+{
+	bool has_login_name = user_login_name(name);
+
+	if (options->user) {
+		(void)text_copy(name, USER_NAME_MAX, options->user);
+		return 0;
+	}
+	if (!has_login_name)
+		name[0] = '\0';
+	if (asks)
+		return ask_name(name);
+	if (!has_login_name)
+		program_usage(ECHOC, "your login name cannot be an account's: give --user.");
+	return 0;
+}
+
+/* Finds the password, or at least a way to ask for it. */
+static enum status choose_secret(const struct options *options, bool on_terminal, struct secret *secret)
+{
+	if (secret_load(options->password_file, secret))
+		return STATUS_USAGE;
+	if (secret->known || on_terminal || (isatty(STDERR_FILENO) && secret_can_ask()))
+		return STATUS_FINE;
+	program_say(ECHOC, "there is no password and no terminal to ask on: give --password-file FILE or set "
+	                   "ECHOC_PASSWORD.");
+	return STATUS_USAGE;
+}
+
+static enum status run(const struct options *options, const struct address *address, const char *user, bool on_terminal)
+{
+	struct reach reach;
+	enum status status = STATUS_FINE;
+
+	reach_init(&reach, options, address, user);
+	reach.on_terminal = on_terminal;
+	if (user)
+		status = choose_secret(options, on_terminal, &reach.secret);
+	if (status == STATUS_FINE)
+		status = on_terminal ? talk_run(&reach) : pipe_run(&reach);
+	reach_fini(&reach);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct address address;
+	char name[USER_NAME_MAX];
+
+	prepare_process();
+	options_parse(&options, argc, argv);
+	bool on_terminal = isatty(STDIN_FILENO), asks = !options.address && on_terminal;
+	if (options.address)
+		parse_given(options.address, &address);
+	else
+		find_default(&options, &address);
+	if (asks && ask_address(&address))
+		return STATUS_FINE;
+	if (!address.raw && choose_user(&options, asks, name))
+		return STATUS_FINE;
+	return (int)run(&options, &address, address.raw ? NULL : name, on_terminal);
+}

@@ -1,0 +1,128 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <gnu/libc-version.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "must.h"
+#include "program.h"
+#include "status.h"
+#include "user.h"
+
+#define RETRY_MS 60000 /* as long as a server's restart may take without anyone being there */
+
+enum option_value {
+	OPTION_HELP = 256,
+	OPTION_VERSION,
+	OPTION_USER,
+	OPTION_PASSWORD_FILE,
+	OPTION_NO_REGISTER,
+	OPTION_RECONNECT,
+	OPTION_RETRY_TIME,
+	OPTION_WAIT,
+	OPTION_ALLOW_CLEARTEXT,
+	OPTION_QUIET,
+};
+
+static const struct option names[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"user", required_argument, NULL, OPTION_USER},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+    {"no-register", no_argument, NULL, OPTION_NO_REGISTER},
+    {"reconnect", no_argument, NULL, OPTION_RECONNECT},
+    {"retry-time", required_argument, NULL, OPTION_RETRY_TIME},
+    {"wait", required_argument, NULL, OPTION_WAIT},
+    {"allow-cleartext", no_argument, NULL, OPTION_ALLOW_CLEARTEXT},
+    {"quiet", no_argument, NULL, OPTION_QUIET},
+    {0},
+};
+
+static const char help[] =
+    "Usage: echoc [talk] [ADDRESS] [OPTION]...\n"
+    "Sends what it is given to an echo server and checks that every byte comes back.\n"
+    "\n"
+    "On a terminal: a talk, line by line, with the round-trip time of each. Otherwise standard\n"
+    "input is the data and standard output gets the bytes that came back, as in\n"
+    "  echoc localhost < file > copy\n"
+    "\n"
+    "ADDRESS is [login:|raw:]HOST[:PORT], :PORT, PORT, unix:PATH or raw+unix:PATH; raw means RFC 862,\n"
+    "without login. Without ADDRESS: the newest echod of this machine, else 127.0.0.1:7862.\n"
+    "\n"
+    "  --user NAME           the account; the login name when not given\n"
+    "  --password-file FILE  the password is the first line of FILE (else $ECHOC_PASSWORD, else a prompt)\n"
+    "  --no-register         do not create an account that does not exist\n"
+    "  --reconnect           on a raw address too, come back after a lost connection\n"
+    "  --retry-time TIME     without a terminal, give up this long after a drop (60s)\n"
+    "  --wait TIME           keep trying the first connection for so long\n"
+    "  --allow-cleartext     send the password unencrypted to another machine\n"
+    "  --quiet               say nothing but errors\n"
+    "  --help, --version     print this, or the version, and end\n"
+    "\n"
+    "Status: 0 every byte came back, 1 bytes lost or damaged, 2 usage, 3 cannot reach, 4 login refused,\n"
+    "5 no password may travel on this path, 6 no greeting or not the protocol.\n";
+
+/* The end of the process for what only prints; status 1 if even that cannot be done. */
+_Noreturn static void print_and_end(const char *text)
+{
+	exit(fputs(text, stdout) < 0 || fflush(stdout) ? STATUS_LOST : STATUS_FINE);
+}
+
+_Noreturn static void print_version(void)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "echoc %s (glibc %s)\n", ECHOD_VERSION, gnu_get_libc_version());
+	print_and_end(text);
+}
+
+static const char *check_user(const char *name)
+{
+	const char *why = user_problem(name);
+
+	if (why)
+		program_usage(ECHOC, "--user: %s.", why);
+	return name;
+}
+
+static void take(struct options *o, int option)
+{
+	switch ((enum option_value)option) {
+	case OPTION_HELP: print_and_end(help);
+	case OPTION_VERSION: print_version();
+	case OPTION_USER: o->user = check_user(optarg); break;
+	case OPTION_PASSWORD_FILE: o->password_file = optarg; break;
+	case OPTION_NO_REGISTER: o->no_register = true; break;
+	case OPTION_RECONNECT: o->reconnect = true; break;
+	case OPTION_RETRY_TIME: o->retry_ms = program_duration_ms(ECHOC, "--retry-time", optarg); break;
+	case OPTION_WAIT: o->wait_ms = program_duration_ms(ECHOC, "--wait", optarg); break;
+	case OPTION_ALLOW_CLEARTEXT: o->allow_cleartext = true; break;
+	case OPTION_QUIET: o->quiet = true; break;
+	}
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	int option;
+
+	*o = (struct options){.retry_ms = RETRY_MS};
+	opterr = 0; /* its sentences would not be ours */
+	while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+		const char *given = argv[optind - 1];
+		if (option == ':')
+			program_usage(ECHOC, "%s wants a value.", given);
+		if (option == '?' && optopt >= OPTION_HELP)
+			program_usage(ECHOC, "%s takes no value.", given);
+		if (option == '?')
+			program_usage(ECHOC, "there is no option %s.", given);
+		take(o, option);
+	}
+	if (optind < argc && strcmp(argv[optind], "talk") == 0)
+		optind++;
+	if (optind < argc)
+		o->address = argv[optind++];
+	if (optind < argc)
+		program_usage(ECHOC, "'%s' is one address too many: give one.", argv[optind]);
+}

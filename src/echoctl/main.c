@@ -1,0 +1,27 @@
+#include <string.h>
+#include <sys/resource.h>
+
+#include "options.h"
+#include "program.h"
+#include "report.h"
+#include "status.h"
+#include "user.h"
+
+int main(int argc, char **argv)
+{
+	static const struct rlimit no_core = {0, 0};
+	struct options options;
+	int status;
+
+	program_fix_descriptors();
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* passwords pass through */
+	if (!options_parse(&options, argc, argv, &status))
+		return status;
+	if (options.words == 0)
+		return report_usage(options.json, "Say what is to be done: user or status.");
+	if (strcmp(options.word[0], "user") == 0)
+		return user_run(&options);
+	if (strcmp(options.word[0], "status") == 0)
+		return status_run(&options);
+	return report_usage(options.json, "There is no command '%.100s'.", options.word[0]);
+}

@@ -1,0 +1,10 @@
+/* echoctl user …: the accounts. */
+#ifndef ECHOCTL_USER_H
+#define ECHOCTL_USER_H
+
+#include "options.h"
+
+/* Runs the command in the words behind `user`. Returns the exit status, all being reported. */
+int user_run(const struct options *);
+
+#endif

@@ -1,0 +1,188 @@
+#include "closing.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "login.h"
+#include "socket.h"
+#include "worker.h"
+
+/* Until the client has read the last words: 64 KiB of its input or 2 s; less when the server itself goes. */
+#define LINGER_BYTES    (64 * 1024)
+#define LINGER_MS       2000
+#define LINGER_DRAIN_MS 200
+#define LOOKS           4
+#define LOOK_MS         60000 /* without a limit on stalling */
+
+/* The stage's first step: whatever was there before lets go of the connection. */
+static void enter(struct connection *c, enum close_reason reason)
+{
+	login_forget(c);
+	loop_disarm(&c->worker->loop, &c->deadline);
+	c->reason = (uint8_t)reason;
+	if (c->stage != STAGE_CLOSING)
+		connection_enter(c, STAGE_CLOSING);
+}
+
+/* Takes the descriptor's events over from the stream. Returns false, and the connection is gone, when it cannot. */
+static bool watch(struct connection *c, void (*ready)(struct loop_source *, uint32_t), uint32_t events)
+{
+	static const struct stream_events none;
+
+	if (!c->stream.pool && stream_open(&c->stream, &c->worker->pool, c->stream.source.fd, &none, 1) < 0) {
+		connection_destroy(c);
+		return false;
+	}
+	c->stream.source.ready = ready;
+	loop_change(&c->worker->loop, &c->stream.source, events);
+	return true;
+}
+
+static struct connection *connection_of(struct loop_source *source)
+{
+	return container_of(source, struct connection, stream.source);
+}
+
+void closing_reset(struct connection *c, enum close_reason reason)
+{
+	struct linger at_once = {.l_onoff = 1};
+
+	enter(c, reason);
+	(void)setsockopt(c->stream.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	connection_destroy(c);
+}
+
+void closing_broken(struct connection *c, int err)
+{
+	switch (-err) {
+	case ECONNRESET:
+	case EPIPE:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH: closing_reset(c, CLOSE_RESET); break;
+	case ENOMEM:
+	case ENOBUFS: closing_reset(c, CLOSE_MEMORY); break;
+	default: closing_reset(c, CLOSE_ERROR); break;
+	}
+}
+
+/* Data that the client has not acknowledged; its FIN's place in the sequence does not count. */
+static int unacknowledged(const struct connection *c)
+{
+	int n = socket_unacknowledged(c->stream.source.fd);
+
+	return n > 1 ? n : 0;
+}
+
+static void look(struct deadline *d)
+{
+	struct connection *c = container_of(d, struct connection, deadline);
+	uint64_t left = (uint64_t)unacknowledged(c), stall_ms = c->worker->front->config.stall_ms;
+
+	if (left == 0) {
+		connection_destroy(c);
+		return;
+	}
+	if (left != c->mark) {
+		c->mark = left;
+		c->progress_ms = c->worker->loop.now_ms;
+	} else if (stall_ms && c->worker->loop.now_ms - c->progress_ms >= stall_ms) {
+		closing_reset(c, CLOSE_STALL_TIME);
+		return;
+	}
+	loop_arm(&c->worker->loop, d, stall_ms ? stall_ms / LOOKS + 1 : LOOK_MS);
+}
+
+static void acknowledged(struct loop_source *source, uint32_t events)
+{
+	struct connection *c = connection_of(source);
+
+	if (events & EPOLLERR)
+		closing_reset(c, CLOSE_RESET);
+	else if (!unacknowledged(c))
+		connection_destroy(c);
+}
+
+/*
+ * Both FINs are on their way. The kernel would send on behind a closed descriptor, but gives up on a slow reader then
+ * (tcp_orphan_retries), and nobody could tell; so the descriptor is kept until the client has acknowledged its bytes.
+ * A socket with both directions shut is ready for ever, so only edges are watched; the last one is the final ACK.
+ */
+static void await_acknowledgement(struct connection *c)
+{
+	if (c->peer.family == AF_UNIX || !unacknowledged(c)) {
+		connection_destroy(c);
+		return;
+	}
+	if (!watch(c, acknowledged, EPOLLET))
+		return;
+	c->mark = 0;
+	c->progress_ms = c->worker->loop.now_ms;
+	deadline_init(&c->deadline, look);
+	look(&c->deadline);
+}
+
+void closing_finish(struct connection *c, enum close_reason reason)
+{
+	enter(c, reason);
+	shutdown(c->stream.source.fd, SHUT_WR);
+	await_acknowledgement(c);
+}
+
+static void lingered(struct loop_source *source, uint32_t events)
+{
+	struct connection *c = connection_of(source);
+	ssize_t n = recv(source->fd, c->worker->pool.chunk, LINGER_BYTES, MSG_DONTWAIT);
+
+	(void)events;
+	if (n > 0) {
+		c->mark += (uint64_t)n;
+		if (c->mark >= LINGER_BYTES)
+			connection_destroy(c);
+	} else if (n == 0) {
+		loop_disarm(&c->worker->loop, &c->deadline);
+		await_acknowledgement(c);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		connection_destroy(c);
+	}
+}
+
+/* A client that is still owed echoed bytes when the server goes gets them while the drain lasts. */
+static void lingered_enough(struct deadline *d)
+{
+	struct connection *c = container_of(d, struct connection, deadline);
+
+	if (c->reason == CLOSE_DRAIN && c->bytes_in > 0)
+		await_acknowledgement(c);
+	else
+		connection_destroy(c);
+}
+
+void closing_say(struct connection *c, enum close_reason reason, const char *text, size_t len)
+{
+	int fd = c->stream.source.fd;
+
+	if (stream_holds(&c->stream) || (len && send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)) {
+		closing_reset(c, reason);
+		return;
+	}
+	enter(c, reason);
+	shutdown(fd, SHUT_WR);
+	if (!watch(c, lingered, EPOLLIN))
+		return;
+	c->mark = 0;
+	deadline_init(&c->deadline, lingered_enough);
+	loop_arm(&c->worker->loop, &c->deadline, reason == CLOSE_DRAIN ? LINGER_DRAIN_MS : LINGER_MS);
+}
+
+void closing_hurry(struct connection *c)
+{
+	if (c->stream.source.ready == lingered)
+		loop_arm(&c->worker->loop, &c->deadline, LINGER_DRAIN_MS);
+}
+
+void closing_refuse(struct connection *c, enum close_reason reason, const char *text)
+{
+	closing_say(c, reason, text, strlen(text));
+}

@@ -1,0 +1,92 @@
+#include "keeper.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+
+void keeper_init(struct keeper *k, struct loop *loop)
+{
+	*k = (struct keeper){.loop = loop, .source.fd = -1, .free_count = KEEPER_SLOTS};
+	for (uint16_t i = 0; i < KEEPER_SLOTS; i++)
+		k->free_slots[i] = (uint16_t)(KEEPER_SLOTS - 1 - i);
+}
+
+void keeper_forget(struct keeper *k, int slot)
+{
+	k->slot[slot].connection = NULL;
+	k->slot[slot].sequence++;
+	k->free_slots[k->free_count++] = (uint16_t)slot;
+}
+
+static void answer(struct keeper *k, uint32_t slot, const struct verdict *verdict)
+{
+	struct connection *c = k->slot[slot].connection;
+	keeper_answered *answered = k->slot[slot].answered;
+
+	keeper_forget(k, (int)slot);
+	answered(c, verdict);
+}
+
+static void drop_link(struct keeper *k)
+{
+	static const struct verdict unavailable = {.answer = ANSWER_UNAVAILABLE};
+
+	if (k->source.fd < 0)
+		return;
+	loop_remove(k->loop, &k->source);
+	close(k->source.fd);
+	k->source.fd = -1;
+	for (uint32_t i = 0; i < KEEPER_SLOTS; i++) {
+		if (k->slot[i].connection)
+			answer(k, i, &unavailable);
+	}
+}
+
+static void link_ready(struct loop_source *source, uint32_t events)
+{
+	struct keeper *k = container_of(source, struct keeper, source);
+	struct verdict verdict;
+
+	(void)events;
+	int err = channel_receive(source->fd, &verdict, sizeof(verdict), NULL, 1);
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		drop_link(k);
+		return;
+	}
+	uint32_t slot = (uint32_t)verdict.id, sequence = (uint32_t)(verdict.id >> 32);
+	verdict.name[sizeof(verdict.name) - 1] = '\0';
+	verdict.news[sizeof(verdict.news) - 1] = '\0';
+	if (slot < KEEPER_SLOTS && k->slot[slot].connection && k->slot[slot].sequence == sequence)
+		answer(k, slot, &verdict);
+}
+
+void keeper_replace(struct keeper *k, int fd)
+{
+	drop_link(k);
+	k->source = (struct loop_source){.fd = fd, .ready = link_ready};
+	if (loop_add(k->loop, &k->source, EPOLLIN)) {
+		close(fd);
+		k->source.fd = -1;
+	}
+}
+
+int keeper_ask(struct keeper *k, struct ask *ask, struct connection *c, keeper_answered *answered)
+{
+	if (k->source.fd < 0)
+		return -ENOTCONN;
+	if (k->free_count == 0)
+		return -EAGAIN;
+	uint16_t slot = k->free_slots[k->free_count - 1];
+	ask->id = (uint64_t)k->slot[slot].sequence << 32 | slot;
+	int err = channel_send(k->source.fd, ask, sizeof(*ask), -1, 1);
+	if (err)
+		return err == -EAGAIN || err == -ENOBUFS ? -EAGAIN : -ENOTCONN;
+	k->free_count--;
+	k->slot[slot].connection = c;
+	k->slot[slot].answered = answered;
+	return slot;
+}

@@ -1,0 +1,44 @@
+/*
+ * A worker's link to the keeper: questions out, verdicts in, each matched to its connection by a slot and a sequence
+ * number, so that a verdict for a connection that is gone finds nobody. While there is no keeper, questions fail at
+ * once.
+ */
+#ifndef FRONT_KEEPER_H
+#define FRONT_KEEPER_H
+
+#include <stdint.h>
+
+#include "ask.h"
+#include "loop.h"
+
+#define KEEPER_SLOTS 512 /* more than the keeper queues, and as many as fit the socket's buffer */
+
+struct connection;
+
+/* Called once for each keeper_ask that returned a slot and was not forgotten; the slot is free again. */
+typedef void keeper_answered(struct connection *, const struct verdict *);
+
+struct keeper {
+	struct loop *loop;
+	struct loop_source source; /* fd -1: no keeper */
+	uint32_t free_count;
+	uint16_t free_slots[KEEPER_SLOTS];
+	struct {
+		struct connection *connection; /* NULL: free */
+		keeper_answered *answered;
+		uint32_t sequence;
+	} slot[KEEPER_SLOTS];
+};
+
+void keeper_init(struct keeper *, struct loop *);
+/* A new keeper's link, which becomes ours; what was asked of the old one is answered ANSWER_UNAVAILABLE. */
+void keeper_replace(struct keeper *, int fd);
+/*
+ * Sends ask, with its id filled in. Returns the slot; or -ENOTCONN while there is no keeper, or -EAGAIN when too many
+ * questions are under way.
+ */
+int keeper_ask(struct keeper *, struct ask *, struct connection *, keeper_answered *) MUST_CHECK;
+/* The connection is going: its answer is not wanted any more. */
+void keeper_forget(struct keeper *, int slot);
+
+#endif

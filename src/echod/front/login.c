@@ -1,0 +1,261 @@
+#include "login.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "closing.h"
+#include "dialogue.h"
+#include "echo.h"
+#include "socket.h"
+#include "worker.h"
+
+#define NO_SLOT (-1)
+
+struct login {
+	struct dialogue dialogue;
+	int slot;  /* of the question under way, or NO_SLOT */
+	bool in;   /* the 230 is on its way out */
+	bool busy; /* the 421 is the keeper's */
+};
+
+static void run(struct connection *c);
+
+static void chunk(struct stream *s, const uint8_t *data, size_t len)
+{
+	struct connection *c = container_of(s, struct connection, stream);
+
+	dialogue_feed(&c->login->dialogue, data, len);
+	run(c);
+}
+
+/* What was said has been worked through: a line without an end is no command. */
+static void end(struct stream *s)
+{
+	closing_finish(container_of(s, struct connection, stream), CLOSE_EOF);
+}
+
+static void broken(struct stream *s, int err)
+{
+	closing_broken(container_of(s, struct connection, stream), err);
+}
+
+static void go_in(struct connection *c)
+{
+	struct login *login = c->login;
+	size_t len;
+	const uint8_t *rest = dialogue_rest(&login->dialogue, &len);
+
+	c->login = NULL; /* ours alone now: echo_begin may end the connection */
+	echo_begin(c, rest, len);
+	explicit_bzero(login, sizeof(*login));
+	free(login);
+}
+
+static void sent(struct stream *s, size_t len)
+{
+	struct connection *c = container_of(s, struct connection, stream);
+
+	(void)len;
+	if (c->login->in)
+		go_in(c);
+	else
+		run(c);
+}
+
+static const struct stream_events events = {.chunk = chunk, .end = end, .sent = sent, .broken = broken};
+
+/* Returns whether the connection is still there and all of the reply is out. */
+static bool reply_out(struct connection *c, const struct dialogue_reply *reply)
+{
+	int err = stream_send(&c->stream, reply->text, reply->len);
+
+	if (err) {
+		closing_broken(c, err);
+		return false;
+	}
+	return !stream_holds(&c->stream);
+}
+
+static void log_login(struct connection *c, const struct verdict *v)
+{
+	struct log_line line;
+
+	connection_log(c, &line, LOG_INFO, "login");
+	log_text(&line, "how", v->created ? "registered" : "password");
+	log_end(&line);
+}
+
+static void log_failure(struct connection *c, const char *name)
+{
+	struct log_line line;
+
+	connection_log(c, &line, LOG_INFO, "login_failed");
+	log_text(&line, "name", name);
+	log_end(&line);
+}
+
+/* Does what the dialogue wants; returns whether the connection is still here and the dialogue may go on at once. */
+static bool follow(struct connection *c, enum dialogue_step step, const struct dialogue_reply *reply);
+
+static void answered(struct connection *c, const struct verdict *v)
+{
+	struct dialogue_reply reply;
+	struct dialogue *d = &c->login->dialogue;
+
+	c->login->slot = NO_SLOT;
+	c->login->busy = v->answer == ANSWER_BUSY;
+	if (v->answer == ANSWER_REFUSED)
+		log_failure(c, d->name);
+	enum dialogue_step step = dialogue_answer(d, (enum dialogue_answer)v->answer, v->name[0] ? v->name : NULL,
+	                                          v->news[0] ? v->news : NULL, &reply);
+	if (step == DIALOGUE_IN) {
+		c->user = strdup(d->name);
+		if (!c->user) {
+			closing_broken(c, -ENOMEM);
+			return;
+		}
+		counters_add(&c->worker->counters->logins, 1);
+		log_login(c, v);
+	}
+	if (follow(c, step, &reply))
+		run(c);
+}
+
+/* Asks the keeper; returns what to answer when it cannot be asked, or -1. */
+static int ask_keeper(struct connection *c, enum ask_kind kind)
+{
+	const struct dialogue *d = &c->login->dialogue;
+	struct ask ask = {.kind = (uint32_t)kind,
+	                  .listener = c->listener,
+	                  .creates = d->creates,
+	                  .name_len = d->name_len,
+	                  .peer = c->peer};
+	size_t len;
+
+	memcpy(ask.name, d->name, d->name_len);
+	if (kind == ASK_SECRET) {
+		const uint8_t *secret = dialogue_secret(d, &len);
+		ask.secret_len = (uint16_t)len;
+		memcpy(ask.secret, secret, len);
+	}
+	int slot = keeper_ask(&c->worker->keeper, &ask, c, answered);
+	explicit_bzero(&ask, sizeof(ask));
+	if (slot < 0)
+		return slot == -EAGAIN ? ANSWER_BUSY : ANSWER_UNAVAILABLE;
+	c->login->slot = slot;
+	stream_pause(&c->stream);
+	return -1;
+}
+
+static bool ask(struct connection *c, enum ask_kind kind)
+{
+	struct dialogue_reply reply;
+	int answer = ask_keeper(c, kind);
+
+	if (answer < 0)
+		return false;
+	c->login->busy = answer == ANSWER_BUSY;
+	enum dialogue_step step =
+	    dialogue_answer(&c->login->dialogue, (enum dialogue_answer)answer, NULL, NULL, &reply);
+	return follow(c, step, &reply);
+}
+
+static bool want_more(struct connection *c)
+{
+	stream_hand_on(&c->stream, &events, (uint32_t)dialogue_room(&c->login->dialogue));
+	stream_resume(&c->stream);
+	return false;
+}
+
+static bool follow(struct connection *c, enum dialogue_step step, const struct dialogue_reply *reply)
+{
+	switch (step) {
+	case DIALOGUE_MORE: return want_more(c);
+	case DIALOGUE_KEEPALIVE: socket_set_keepalive(c->stream.source.fd, 0); return reply_out(c, reply);
+	case DIALOGUE_REPLY: return reply_out(c, reply);
+	case DIALOGUE_ASK_NAME: return ask(c, ASK_NAME);
+	case DIALOGUE_ASK_SECRET: return ask(c, ASK_SECRET);
+	case DIALOGUE_IN:
+		c->login->in = true;
+		if (reply_out(c, reply))
+			go_in(c);
+		return false;
+	case DIALOGUE_END: closing_say(c, CLOSE_QUIT, reply->text, reply->len); return false;
+	case DIALOGUE_REFUSE:
+		closing_say(c, c->login->busy ? CLOSE_BUSY : CLOSE_ERRORS, reply->text, reply->len);
+		return false;
+	}
+	return false;
+}
+
+static void run(struct connection *c)
+{
+	struct dialogue_reply reply;
+
+	while (follow(c, dialogue_next(&c->login->dialogue, &reply), &reply))
+		;
+}
+
+static void too_late(struct deadline *d)
+{
+	closing_refuse(container_of(d, struct connection, deadline), CLOSE_LOGIN_TIME,
+	               "421 No login in time: try again\r\n");
+}
+
+void login_drain(struct connection *c)
+{
+	closing_refuse(c, CLOSE_DRAIN, CLOSING_DRAIN_REPLY);
+}
+
+void login_forget(struct connection *c)
+{
+	struct login *login = c->login;
+
+	if (!login)
+		return;
+	if (login->slot != NO_SLOT)
+		keeper_forget(&c->worker->keeper, login->slot);
+	explicit_bzero(login, sizeof(*login));
+	free(login);
+	c->login = NULL;
+}
+
+/* Whether a password may come over this connection: see peer_path_is_local. */
+static bool may_carry_secrets(const struct connection *c)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+
+	if (c->worker->front->config.allow_cleartext)
+		return true;
+	if (getsockname(c->stream.source.fd, (struct sockaddr *)&address, &len) < 0)
+		return false;
+	struct peer local = peer_from_sockaddr(&address);
+	return peer_path_is_local(&c->peer, &local);
+}
+
+void login_begin(struct connection *c)
+{
+	struct front *front = c->worker->front;
+	struct dialogue_reply greeting;
+	int err;
+
+	connection_enter(c, STAGE_LOGIN);
+	deadline_init(&c->deadline, too_late);
+	err = stream_open(&c->stream, &c->worker->pool, c->stream.source.fd, &events, 1);
+	if (!err && !(c->login = calloc(1, sizeof(*c->login))))
+		err = -ENOMEM;
+	if (err) {
+		closing_broken(c, err);
+		return;
+	}
+	c->login->slot = NO_SLOT;
+	dialogue_init(&c->login->dialogue, may_carry_secrets(c),
+	              (uint32_t)(front->listener[c->listener].idle_ms / 1000));
+	loop_arm(&c->worker->loop, &c->deadline, front->config.login_ms);
+	dialogue_greet(front->host, &greeting);
+	if (reply_out(c, &greeting))
+		want_more(c);
+}

@@ -1,0 +1,223 @@
+/* echod-front: takes what the parent hands over, starts the workers, accepts, and ends when the parent does. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "accept.h"
+#include "channel.h"
+#include "front.h"
+#include "program.h"
+#include "text.h"
+#include "worker.h"
+
+struct run {
+	struct front front;
+	struct loop loop;
+	struct loop_source parent, empty;
+	struct acceptor *acceptor;
+	struct worker *workers;
+	int link[ORDER_WORKERS_MAX]; /* until the workers run */
+	int log_fd;
+	bool started, draining;
+	uint32_t still_full; /* workers that are not empty yet, while draining */
+};
+
+static _Noreturn void fail(const char *sentence)
+{
+	struct order order = {.kind = ORDER_FAILED};
+
+	snprintf(order.text, sizeof(order.text), "%s", sentence);
+	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	_exit(1);
+}
+
+static void tell_parent(enum order_kind kind, uint64_t value)
+{
+	struct order order = {.kind = (uint32_t)kind, .value = value};
+
+	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+}
+
+/* The connections that fit beside what the front itself needs. */
+static void derive_limit(struct front *front)
+{
+	struct rlimit files;
+	char sentence[ORDER_TEXT_MAX];
+	/* each worker: epoll, pipe, link; the log, counters, orders, spare, eventfd and the standard three besides */
+	uint32_t own = 16 + front->config.workers * 4 + front->config.listeners + FRONT_REFUSING_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		files.rlim_cur = 1024;
+	uint64_t room = files.rlim_cur > own ? files.rlim_cur - own : 0;
+	if (room > UINT32_MAX)
+		room = UINT32_MAX;
+	if (room == 0 || front->config.max_connections > room) {
+		snprintf(sentence, sizeof(sentence),
+		         "the limit of %llu open files leaves room for %llu connections, fewer than wanted: raise it "
+		         "(ulimit -n), or lower --max-connections or --workers",
+		         (unsigned long long)files.rlim_cur, (unsigned long long)room);
+		fail(sentence);
+	}
+	front->max_connections = front->config.max_connections ? front->config.max_connections : (uint32_t)room;
+	atomic_store(&front->counters->max_connections, front->max_connections);
+}
+
+static void take_link(struct run *run, uint32_t index, int fd)
+{
+	struct arrival arrival = {.kind = ARRIVAL_LINK, .fd = fd};
+
+	if (index >= run->front.config.workers)
+		close(fd);
+	else if (run->started)
+		worker_send(&run->workers[index], &arrival);
+	else
+		run->link[index] = fd;
+}
+
+static void start(struct run *run)
+{
+	struct front *front = &run->front;
+	int err;
+
+	derive_limit(front);
+	if (gethostname(front->host, sizeof(front->host) - 1) < 0 || !front->host[0])
+		text_copy(front->host, sizeof(front->host), "localhost");
+	run->workers = calloc(front->config.workers, sizeof(struct worker));
+	if (!run->workers)
+		fail("no memory for the workers");
+	for (uint32_t i = 0; i < front->config.workers; i++) {
+		if ((err = worker_start(&run->workers[i], front, i)))
+			fail("a worker could not be started: too few descriptors, threads or memory");
+	}
+	run->started = true;
+	for (uint32_t i = 0; i < front->config.workers; i++) {
+		if (run->link[i] >= 0)
+			take_link(run, i, run->link[i]);
+	}
+	if ((err = accept_start(&run->acceptor, &run->loop, front, run->workers)))
+		fail("the listeners could not be watched: too few descriptors or memory");
+	tell_parent(ORDER_READY, 0);
+}
+
+static void drain(struct run *run)
+{
+	struct arrival arrival = {.kind = ARRIVAL_DRAIN, .fd = -1};
+
+	if (run->draining || !run->started)
+		return;
+	run->draining = true;
+	run->still_full = run->front.config.workers;
+	accept_stop(run->acceptor);
+	for (uint32_t i = 0; i < run->front.config.workers; i++)
+		worker_send(&run->workers[i], &arrival);
+}
+
+static void take_config(struct run *run, const struct order *order, int fd)
+{
+	struct front *front = &run->front;
+
+	if (order->config.size != sizeof(struct order_config) || order->config.workers > ORDER_WORKERS_MAX ||
+	    order->config.listeners > ORDER_LISTENERS_MAX || fd < 0)
+		fail("echod and echod-front are of different builds: install them together");
+	front->config = order->config;
+	run->log_fd = fd;
+}
+
+static void take_counters(struct run *run, int fd)
+{
+	struct front *front = &run->front;
+
+	if (fd < 0 || counters_map(&front->counters, fd))
+		fail("the counters could not be mapped: too little memory");
+	close(fd);
+	if (log_open(&front->log, run->log_fd, (enum log_level)front->config.log_level,
+	             &front->counters->log_lost_front))
+		fail("the log's thread could not be started: too few threads or memory");
+}
+
+static void obey(struct run *run, const struct order *order, int fd)
+{
+	switch ((enum order_kind)order->kind) {
+	case ORDER_CONFIG: take_config(run, order, fd); return;
+	case ORDER_COUNTERS: take_counters(run, fd); return;
+	case ORDER_LISTENER:
+		run->front.listener[order->index] = order->listener;
+		run->front.listener_fd[order->index] = fd;
+		return;
+	case ORDER_LINK: take_link(run, order->index, fd); return;
+	case ORDER_START: start(run); break;
+	case ORDER_LOG: log_reopen(run->front.log, fd); return;
+	case ORDER_DRAIN: drain(run); break;
+	case ORDER_READY:
+	case ORDER_FAILED:
+	case ORDER_DRAINED: break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void parent_ready(struct loop_source *source, uint32_t events)
+{
+	struct run *run = container_of(source, struct run, parent);
+	struct order order;
+	int fd;
+
+	(void)events;
+	int err = channel_receive(source->fd, &order, sizeof(order), &fd, 1);
+	if (err == -EAGAIN)
+		return;
+	if (err) { /* the parent is gone: nobody would restart us, or free the port */
+		log_close(run->front.log);
+		_exit(1);
+	}
+	obey(run, &order, fd);
+}
+
+static uint64_t cut_off_count(const struct run *run)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < run->front.config.workers; i++)
+		n += counters_get(&run->front.counters->worker[i].closed[CLOSE_FORCED]);
+	return n;
+}
+
+static void worker_is_empty(struct loop_source *source, uint32_t events)
+{
+	struct run *run = container_of(source, struct run, empty);
+	uint64_t n = 0;
+
+	(void)events;
+	if (read(source->fd, &n, sizeof(n)) < 0 || !run->draining)
+		return;
+	run->still_full -= (uint32_t)n < run->still_full ? (uint32_t)n : run->still_full;
+	if (run->still_full > 0)
+		return;
+	tell_parent(ORDER_DRAINED, cut_off_count(run));
+	log_close(run->front.log);
+	_exit(0); /* the threads go with it; nothing of theirs is left to be done */
+}
+
+int main(void)
+{
+	static struct run run;
+
+	signal(SIGPIPE, SIG_IGN);
+	program_fix_descriptors();
+	memset(run.link, -1, sizeof(run.link));
+	memset(run.front.listener_fd, -1, sizeof(run.front.listener_fd));
+	run.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};
+	run.empty = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = worker_is_empty};
+	run.front.empty_fd = run.empty.fd;
+	if (run.empty.fd < 0 || loop_init(&run.loop) || loop_add(&run.loop, &run.parent, EPOLLIN) ||
+	    loop_add(&run.loop, &run.empty, EPOLLIN)) {
+		program_say("echod-front", "cannot start: this program is started by echod, not by hand");
+		return 1;
+	}
+	return loop_run(&run.loop) ? 1 : 0;
+}

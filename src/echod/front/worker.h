@@ -1,0 +1,58 @@
+/*
+ * A worker: a thread with an event loop, its connections, and its link to the keeper. What it needs from outside comes
+ * through its inbox, a pipe that the accepting thread writes; nothing of a worker's is touched by any other thread.
+ */
+#ifndef FRONT_WORKER_H
+#define FRONT_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "connection.h"
+#include "counters.h"
+#include "front.h"
+#include "keeper.h"
+#include "loop.h"
+#include "stream.h"
+
+enum arrival_kind {
+	ARRIVAL_CONNECTION, /* fd is a client's */
+	ARRIVAL_REFUSED,    /* fd is a client's for whom there is no room: to be told so */
+	ARRIVAL_LINK,       /* fd is the new link to the keeper */
+	ARRIVAL_DRAIN,
+};
+
+struct arrival {
+	uint32_t kind;
+	int fd;
+	uint32_t listener;
+	struct peer peer;
+};
+_Static_assert(sizeof(struct arrival) <= 512, "an arrival is written to a pipe in one piece (PIPE_BUF)");
+
+struct worker {
+	struct front *front;
+	unsigned index;
+	struct worker_counters *counters;
+	struct loop loop;
+	struct stream_pool pool;
+	struct keeper keeper;
+	struct connection connections; /* the head of the list */
+	uint64_t numbered;
+	bool draining;
+	struct deadline drain_deadline;
+	struct loop_source inbox;
+	int inbox_write; /* the accepting thread's end */
+	pthread_t thread;
+};
+
+/* Makes worker number index and starts its thread. Returns 0 or a negative errno. */
+int worker_start(struct worker *, struct front *, unsigned index) MUST_CHECK;
+/* Puts an arrival in the worker's inbox; waits when the inbox is full. From the accepting thread. */
+void worker_send(struct worker *, const struct arrival *);
+/* For connection_destroy: one less; a draining worker that has none left says so. */
+void worker_connection_gone(struct worker *);
+
+#endif

@@ -1,0 +1,449 @@
+/* echod-keeper: the accounts' process. Takes questions from the front's workers, has them judged, and sends verdicts.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "clock.h"
+#include "judge.h"
+#include "loop.h"
+#include "orders.h"
+#include "program.h"
+#include "stamps.h"
+#include "text.h"
+
+#define HASH_QUEUE     64   /* passwords that may wait; full means 421 at once */
+#define NAME_QUEUE     1024 /* names that may wait: each costs microseconds */
+#define HASH_NICE      5    /* a hash yields to an echo */
+#define STAMP_EVERY_MS 1000
+
+struct link {
+	struct loop_source source; /* fd -1: none */
+	uint32_t index, generation;
+	struct pool_job *unsent, **unsent_end; /* verdicts that the socket does not take yet */
+};
+
+/* A batch of stamps on its way to the store. */
+struct stamp_job {
+	struct pool_job job; /* first */
+	struct stamps batch;
+	bool failed;
+};
+
+struct keeper {
+	struct loop loop;
+	struct loop_source parent, done;
+	struct order_config config;
+	struct judge_court court;
+	struct counters *counters;
+	int log_fd;
+	struct pool *hash_pool, *name_pool, *stamp_pool;
+	struct link link[ORDER_WORKERS_MAX];
+	struct stamps stamps;
+	struct deadline stamp_time;
+	struct stamp_job *stamping; /* NULL: none under way */
+	_Atomic uint64_t stamp_gauge;
+};
+
+static void tell_parent(enum order_kind kind, const char *text)
+{
+	struct order order = {.kind = (uint32_t)kind};
+
+	text_copy(order.text, sizeof(order.text), text);
+	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+}
+
+static _Noreturn void fail(struct keeper *k, const char *sentence)
+{
+	tell_parent(ORDER_FAILED, sentence);
+	log_close(k->court.log);
+	_exit(1);
+}
+
+static void drop_link(struct keeper *k, struct link *l)
+{
+	if (l->source.fd < 0)
+		return;
+	loop_remove(&k->loop, &l->source);
+	close(l->source.fd);
+	l->source.fd = -1;
+	l->generation++;
+	while (l->unsent) {
+		struct pool_job *job = l->unsent;
+		l->unsent = job->next;
+		free(container_of(job, struct judge_case, job));
+	}
+	l->unsent_end = &l->unsent;
+}
+
+/* Sends what verdicts there are for the link; the rest waits for room. */
+static void send_verdicts(struct keeper *k, struct link *l)
+{
+	while (l->unsent) {
+		struct judge_case *jc = container_of(l->unsent, struct judge_case, job);
+		int err = channel_send(l->source.fd, &jc->verdict, sizeof(jc->verdict), -1, 1);
+		if (err == -EAGAIN || err == -ENOBUFS) {
+			loop_change(&k->loop, &l->source, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (err) {
+			drop_link(k, l);
+			return;
+		}
+		l->unsent = jc->job.next;
+		free(jc);
+	}
+	l->unsent_end = &l->unsent;
+	loop_change(&k->loop, &l->source, EPOLLIN);
+}
+
+static void deliver(struct keeper *k, struct judge_case *jc)
+{
+	struct link *l = &k->link[jc->link];
+
+	if (l->source.fd < 0 || l->generation != jc->generation) {
+		free(jc); /* the front that asked is gone */
+		return;
+	}
+	bool was_empty = l->unsent == NULL;
+	jc->job.next = NULL;
+	*l->unsent_end = &jc->job;
+	l->unsent_end = &jc->job.next;
+	if (was_empty)
+		send_verdicts(k, l);
+}
+
+/* What the user should know of this account: its last login, and the failures since. */
+static void tell_news(struct judge_case *jc)
+{
+	const struct account *a = &jc->account;
+	char when[CLOCK_TEXT_MAX];
+
+	if (!a->last_login_us && !a->failures)
+		return;
+	clock_format_s(when, a->last_login_us);
+	if (!a->last_login_us)
+		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Failed logins before this first one: %lld",
+		         (long long)a->failures);
+	else
+		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Last login %s from %s; failed logins since: %lld",
+		         when, a->last_address, (long long)a->failures);
+}
+
+static void stamp(struct keeper *k, struct judge_case *jc)
+{
+	char address[PEER_TEXT_MAX];
+
+	if (jc->verdict.answer == ANSWER_IN) {
+		peer_format(&jc->ask.peer, address);
+		stamps_apply(&k->stamps, &jc->account);
+		if (k->stamping)
+			stamps_apply(&k->stamping->batch, &jc->account);
+		tell_news(jc);
+		stamps_login(&k->stamps, jc->verdict.name, address, clock_wall_us());
+	} else if (jc->failed) {
+		stamps_failure(&k->stamps, jc->verdict.name);
+	} else {
+		return;
+	}
+	if (!deadline_armed(&k->stamp_time))
+		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
+}
+
+static void judged(struct keeper *k, struct judge_case *jc)
+{
+	if (jc->ask.kind == ASK_SECRET)
+		counters_add(&k->counters->hashed, 1);
+	if (jc->verdict.created)
+		counters_add(&k->counters->created, 1);
+	stamp(k, jc);
+	deliver(k, jc);
+}
+
+static void write_stamps(struct deadline *d)
+{
+	struct keeper *k = container_of(d, struct keeper, stamp_time);
+
+	if (k->stamps.count == 0)
+		return;
+	if (k->stamping || !(k->stamping = malloc(sizeof(*k->stamping)))) {
+		loop_arm(&k->loop, d, STAMP_EVERY_MS);
+		return;
+	}
+	k->stamping->batch = k->stamps;
+	k->stamping->failed = false;
+	k->stamps.count = 0;
+	if (pool_submit(k->stamp_pool, &k->stamping->job)) {
+		stamps_return(&k->stamps, k->stamping->batch.stamp, k->stamping->batch.count);
+		free(k->stamping);
+		k->stamping = NULL;
+		loop_arm(&k->loop, d, STAMP_EVERY_MS);
+	}
+}
+
+/* On the stamping thread. */
+static void stamp_work(void *store, struct pool_job *job)
+{
+	struct stamp_job *s = container_of(job, struct stamp_job, job);
+
+	s->failed = store_stamp(store, s->batch.stamp, s->batch.count) != STORE_OK;
+}
+
+static void stamped(struct keeper *k)
+{
+	struct stamp_job *s = k->stamping;
+
+	k->stamping = NULL;
+	if (s->failed) {
+		stamps_return(&k->stamps, s->batch.stamp, s->batch.count);
+		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
+	} else {
+		counters_add(&k->counters->stamped, s->batch.count);
+	}
+	free(s);
+}
+
+static void take_finished(struct keeper *k)
+{
+	struct pool *pools[] = {k->name_pool, k->hash_pool};
+	struct pool_job *job;
+
+	for (size_t i = 0; i < array_size(pools); i++) {
+		while ((job = pool_take(pools[i])))
+			judged(k, container_of(job, struct judge_case, job));
+	}
+	while (pool_take(k->stamp_pool))
+		stamped(k);
+}
+
+static void jobs_done(struct loop_source *source, uint32_t events)
+{
+	uint64_t n;
+
+	(void)events;
+	if (read(source->fd, &n, sizeof(n)) == sizeof(n))
+		take_finished(container_of(source, struct keeper, done));
+}
+
+static void consider(struct keeper *k, struct judge_case *jc)
+{
+	if (judge_at_once(jc)) {
+		deliver(k, jc);
+		return;
+	}
+	if (pool_submit(jc->ask.kind == ASK_NAME ? k->name_pool : k->hash_pool, &jc->job)) {
+		password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
+		jc->verdict.answer = ANSWER_BUSY;
+		deliver(k, jc);
+	}
+}
+
+static void take_question(struct keeper *k, struct link *l, const struct ask *ask)
+{
+	struct verdict unavailable = {.id = ask->id, .answer = ANSWER_UNAVAILABLE};
+	struct judge_case *jc = calloc(1, sizeof(*jc));
+
+	counters_add(&k->counters->asked, 1);
+	if (!jc) { /* where even this cannot be sent, the login's deadline answers */
+		(void)!channel_send(l->source.fd, &unavailable, sizeof(unavailable), -1, 1);
+		return;
+	}
+	jc->ask = *ask;
+	jc->court = &k->court;
+	jc->link = l->index;
+	jc->generation = l->generation;
+	consider(k, jc);
+}
+
+static void link_ready(struct loop_source *source, uint32_t events)
+{
+	struct link *l = container_of(source, struct link, source);
+	/* The links are the keeper's array; the first one's address leads back to it. */
+	struct keeper *k = container_of(l - l->index, struct keeper, link[0]);
+
+	if (events & EPOLLOUT)
+		send_verdicts(k, l);
+	if (l->source.fd < 0 || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	struct ask ask;
+	int err = channel_receive(l->source.fd, &ask, sizeof(ask), NULL, 1);
+	if (!err)
+		take_question(k, l, &ask);
+	else if (err != -EAGAIN)
+		drop_link(k, l);
+	password_wipe(&ask, sizeof(ask));
+}
+
+static void take_link(struct keeper *k, uint32_t index, int fd)
+{
+	if (index >= ORDER_WORKERS_MAX) {
+		close(fd);
+		return;
+	}
+	struct link *l = &k->link[index];
+	drop_link(k, l);
+	l->index = index;
+	l->unsent_end = &l->unsent;
+	l->source = (struct loop_source){.fd = fd, .ready = link_ready};
+	if (loop_add(&k->loop, &l->source, EPOLLIN)) {
+		close(fd);
+		l->source.fd = -1;
+	}
+}
+
+/* The store is opened once here, so that a failure is one sentence; then every thread opens its own. */
+static void open_store(struct keeper *k)
+{
+	struct store *store;
+	char why[STORE_WHY_MAX];
+	bool created = false;
+
+	if (store_open(&store, k->config.accounts, k->config.may_create_store ? STORE_MAY_CREATE : STORE_MUST_EXIST,
+	               &created, why) != STORE_OK)
+		fail(k, why);
+	if (created)
+		log_event(k->court.log, LOG_WARNING, "store_created", "there were no accounts yet: created %s",
+		          k->config.accounts);
+	store_close(store);
+}
+
+static int open_pools(struct keeper *k)
+{
+	struct pool_plan plan = {.threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+	                         .queue = HASH_QUEUE,
+	                         .niceness = HASH_NICE,
+	                         .begin = judge_begin,
+	                         .work = judge_work,
+	                         .end = judge_end,
+	                         .arg = &k->court,
+	                         .done_fd = k->done.fd,
+	                         .gauge = &k->counters->hash_queue};
+	int err = pool_create(&k->hash_pool, &plan);
+
+	plan.threads = 1;
+	plan.niceness = 0;
+	plan.queue = NAME_QUEUE;
+	plan.gauge = &k->counters->name_queue;
+	if (!err)
+		err = pool_create(&k->name_pool, &plan);
+	plan.queue = 1;
+	plan.work = stamp_work;
+	plan.gauge = &k->stamp_gauge;
+	if (!err)
+		err = pool_create(&k->stamp_pool, &plan);
+	return err;
+}
+
+static void warn_of_cheap_hashes(struct keeper *k)
+{
+	if (k->court.cost.kib < PASSWORD_DEFAULT_KIB || k->court.cost.passes < PASSWORD_DEFAULT_PASSES)
+		log_event(k->court.log, LOG_WARNING, "weak_hash",
+		          "password hashes of %u KiB and %u passes are weaker than the default: for tests only",
+		          k->court.cost.kib, k->court.cost.passes);
+}
+
+static void start(struct keeper *k)
+{
+	if (password_init())
+		fail(k, "libsodium does not work on this machine");
+	open_store(k);
+	warn_of_cheap_hashes(k);
+	if (judge_open_court(&k->court))
+		fail(k, "no memory for a password hash: lower --hash-memory, or give the machine more");
+	if (open_pools(k))
+		fail(k, "the password threads could not be started: too few threads, descriptors or memory");
+	tell_parent(ORDER_READY, "");
+}
+
+static void take_config(struct keeper *k, const struct order *order, int fd)
+{
+	if (order->config.size != sizeof(struct order_config) || fd < 0)
+		fail(k, "echod and echod-keeper are of different builds: install them together");
+	k->config = order->config;
+	k->log_fd = fd;
+	k->court.accounts = k->config.accounts;
+	k->court.cost = (struct password_cost){.kib = k->config.hash_kib, .passes = k->config.hash_passes};
+	k->court.listeners = k->config.listeners;
+	memcpy(k->court.register_open, k->config.register_open, sizeof(k->court.register_open));
+}
+
+static void take_counters(struct keeper *k, int fd)
+{
+	if (fd < 0 || counters_map(&k->counters, fd))
+		fail(k, "the counters could not be mapped: too little memory");
+	close(fd);
+	k->court.counters = k->counters;
+	if (log_open(&k->court.log, k->log_fd, (enum log_level)k->config.log_level, &k->counters->log_lost_keeper))
+		fail(k, "the log's thread could not be started: too few threads or memory");
+}
+
+/* The parent is gone or wants us gone: what is under way is finished, and stamps are written. */
+static _Noreturn void end(struct keeper *k)
+{
+	if (!k->stamp_pool)
+		_exit(0);
+	pool_finish(k->name_pool);
+	pool_finish(k->hash_pool);
+	pool_finish(k->stamp_pool);
+	take_finished(k);
+	if (k->stamps.count > 0) {
+		struct store *store = judge_begin(&k->court);
+		if (store && store_stamp(store, k->stamps.stamp, k->stamps.count) != STORE_OK)
+			log_event(k->court.log, LOG_WARNING, "stamps_lost", "%s", store_why(store));
+		store_close(store);
+	}
+	log_close(k->court.log);
+	_exit(0);
+}
+
+static void parent_ready(struct loop_source *source, uint32_t events)
+{
+	struct keeper *k = container_of(source, struct keeper, parent);
+	struct order order;
+	int fd;
+
+	(void)events;
+	int err = channel_receive(source->fd, &order, sizeof(order), &fd, 1);
+	if (err == -EAGAIN)
+		return;
+	if (err)
+		end(k);
+	switch ((enum order_kind)order.kind) {
+	case ORDER_CONFIG: take_config(k, &order, fd); return;
+	case ORDER_COUNTERS: take_counters(k, fd); return;
+	case ORDER_LINK: take_link(k, order.index, fd); return;
+	case ORDER_START: start(k); break;
+	case ORDER_LOG: log_reopen(k->court.log, fd); return;
+	case ORDER_LISTENER:
+	case ORDER_DRAIN:
+	case ORDER_READY:
+	case ORDER_FAILED:
+	case ORDER_DRAINED: break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+int main(void)
+{
+	static struct keeper k;
+
+	signal(SIGPIPE, SIG_IGN);
+	program_fix_descriptors();
+	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
+		k.link[i].source.fd = -1;
+	deadline_init(&k.stamp_time, write_stamps);
+	k.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};
+	k.done = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = jobs_done};
+	if (k.done.fd < 0 || loop_init(&k.loop) || loop_add(&k.loop, &k.parent, EPOLLIN) ||
+	    loop_add(&k.loop, &k.done, EPOLLIN)) {
+		program_say("echod-keeper", "cannot start: this program is started by echod, not by hand");
+		return 1;
+	}
+	return loop_run(&k.loop) ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+
+#define LONG_LIFE_MS   30000
+#define BACKOFF_MS     500
+#define BACKOFF_MAX_MS 30000
+
+extern char **environ;
+
+static int find_program(const char *program, char path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		char *slash = strrchr(self, '/');
+		if (slash && snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self), self, program) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return 0;
+	}
+	snprintf(path, PATH_MAX, "%s/%s", ECHOD_LIBEXEC, program);
+	return access(path, X_OK) == 0 ? 0 : -errno;
+}
+
+static int spawn(struct child *child, const char *path, int order_fd)
+{
+	posix_spawn_file_actions_t actions;
+	char *argv[] = {(char *)(size_t)child->program, NULL};
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, order_fd, ORDER_FD); /* and no longer close-on-exec */
+	/* The signal mask stays as it is here: all that the parent takes is blocked, so the terminal's do not reach it.
+	 */
+	int err = posix_spawn(&child->pid, path, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (err)
+		child->pid = 0;
+	return -err;
+}
+
+int child_start(struct child *child, uint64_t now_ms)
+{
+	char path[PATH_MAX];
+	int ends[2];
+	int err = find_program(child->program, path);
+
+	if (!err)
+		err = channel_pair(ends);
+	if (err)
+		return err;
+	err = spawn(child, path, ends[1]);
+	close(ends[1]);
+	if (err) {
+		close(ends[0]);
+		return err;
+	}
+	child->fd = ends[0];
+	child->ready = false;
+	child->started_ms = now_ms;
+	return 0;
+}
+
+void child_order(struct child *child, const struct order *order, int pass_fd)
+{
+	if (child->fd >= 0)
+		(void)!channel_send(child->fd, order, sizeof(*order), pass_fd, 0);
+}
+
+void child_hang_up(struct child *child)
+{
+	if (child->fd >= 0)
+		close(child->fd);
+	child->fd = -1;
+}
+
+uint64_t child_backoff_ms(struct child *child, uint64_t now_ms)
+{
+	uint64_t wait = child->backoff_ms;
+
+	child->restarts++;
+	if (now_ms - child->started_ms >= LONG_LIFE_MS)
+		wait = 0;
+	child->backoff_ms = wait == 0 ? BACKOFF_MS : wait * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : wait * 2;
+	return wait;
+}

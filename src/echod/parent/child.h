@@ -1,0 +1,35 @@
+/* A child process: started, spoken to over its order socket, seen to end, and started again. */
+#ifndef PARENT_CHILD_H
+#define PARENT_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "deadline.h"
+#include "loop.h"
+#include "orders.h"
+
+struct child {
+	const char *program; /* echod-front, echod-keeper */
+	pid_t pid;           /* 0: not running */
+	int fd;              /* our end of its order socket, or -1 */
+	bool ready;          /* it said so */
+	uint64_t started_ms, backoff_ms, restarts;
+	struct loop_source source; /* watches fd */
+	struct deadline restart;
+};
+
+/*
+ * Starts child->program, looked for beside this program's own file, else in the compiled-in folder; never in PATH. Its
+ * standard input and output are /dev/null. Returns 0 or a negative errno.
+ */
+int child_start(struct child *, uint64_t now_ms) MUST_CHECK;
+/* Sends an order with or without (-1) a descriptor. A child that is gone is seen by its end: no error is told here. */
+void child_order(struct child *, const struct order *, int pass_fd);
+/* Closes our end: the child ends by itself. */
+void child_hang_up(struct child *);
+/* How long to wait before the next start: 0 after a long life, then 0.5 s doubling to 30 s. Counts the restart. */
+uint64_t child_backoff_ms(struct child *, uint64_t now_ms);
+
+#endif

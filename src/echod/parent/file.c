@@ -1,0 +1,88 @@
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_make_folder(const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		char kept = part[i];
+		part[i] = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return -errno;
+		part[i] = kept;
+	}
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int file_open_folder(const char *folder, const char *name)
+{
+	int fd = -1, at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (at < 0)
+		return -errno;
+	if (mkdirat(at, name, 0700) == 0 || errno == EEXIST)
+		fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int err = fd < 0 ? -errno : fd;
+	close(at);
+	return err;
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int file_write_by_rename(int folder, const char *name, const char *text)
+{
+	char draft[PATH_MAX];
+
+	if (snprintf(draft, sizeof(draft), "%s.%ld.new", name, (long)getpid()) >= (int)sizeof(draft))
+		return -ENAMETOOLONG;
+	unlinkat(folder, draft, 0);
+	int fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	int err = write_all(fd, text);
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	if (!err && renameat(folder, draft, folder, name) < 0)
+		err = -errno;
+	if (err)
+		unlinkat(folder, draft, 0);
+	return err;
+}
+
+int file_open_log(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+
+	return fd < 0 ? -errno : fd;
+}

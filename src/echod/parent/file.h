@@ -1,0 +1,19 @@
+/* Files and folders that the parent makes. */
+#ifndef PARENT_FILE_H
+#define PARENT_FILE_H
+
+#include "must.h"
+
+/* Makes the folder and those above it, 0700, where they are not there. Returns 0 or a negative errno. */
+int file_make_folder(const char *path) MUST_CHECK;
+/* Opens folder/name, making it 0700 where it is not there. Returns a descriptor or a negative errno. */
+int file_open_folder(const char *folder, const char *name) MUST_CHECK;
+/*
+ * Writes text into the file name of an open folder (AT_FDCWD: of any path), mode 0644, by rename, so that nobody reads
+ * half of it. Returns 0 or a negative errno.
+ */
+int file_write_by_rename(int folder, const char *name, const char *text) MUST_CHECK;
+/* Opens a log for appending, 0640, following no symbolic link. Returns a descriptor or a negative errno. */
+int file_open_log(const char *path) MUST_CHECK;
+
+#endif

@@ -1,0 +1,310 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <gnu/libc-version.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program.h"
+#include "text.h"
+#include "wire.h"
+
+#define NAME "echod"
+
+/* The default cost of a password hash; accounts/password.h has the source. The parent knows no more of accounts. */
+#define HASH_KIB    19456
+#define HASH_PASSES 2
+
+static const char help[] =
+    "echod - an echo service that one can log in to\n"
+    "\n"
+    "Usage: echod [OPTION]...\n"
+    "\n"
+    "Without options it listens on this machine only (127.0.0.1, port 7862 or the next free one), lets new users\n"
+    "register, keeps them in ~/.local/state/echod/cli_info, reports on standard error, and prints one line when it\n"
+    "is ready:  ready listen=127.0.0.1:7862 pid=4242\n"
+    "\n"
+    "Where to listen:\n"
+    "  --listen ADDRESS      [login:|raw:]HOST[:PORT|:FIRST-LAST], :PORT, PORT, unix:PATH or raw+unix:PATH; may be\n"
+    "                        repeated. login (the default) asks for a name and a password first; raw is RFC 862 to\n"
+    "                        the letter. Port 0 lets the kernel choose. IPv6 goes in brackets: [::1]:7862\n"
+    "  --ask                 ask for host and port\n"
+    "  --next-port           when a given port is busy, take the next free one (the default port does so by itself)\n"
+    "  --strict-port         never take another port\n"
+    "  --port-file FILE      write the port of each TCP listener there, one a line, once all listen\n"
+    "  --socket-mode MODE    permissions of unix sockets, in octal (default 0600)\n"
+    "\n"
+    "Accounts:\n"
+    "  --state DIR           state directory (default $STATE_DIRECTORY, $XDG_STATE_HOME/echod, ~/.local/state/echod)\n"
+    "  --accounts sqlite:PATH  the accounts' file (default cli_info in the state directory)\n"
+    "  --register open|closed  may new users register? (default: only on listeners that no other machine reaches)\n"
+    "  --allow-cleartext     take passwords over unencrypted paths from other machines, too\n"
+    "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
+    "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"
+    "\n"
+    "Log:\n"
+    "  --log FILE|-          service messages go to FILE (default -, standard error); SIGHUP reopens it\n"
+    "  --log-level LEVEL     error, warning, info (default) or debug; debug reports each chunk\n"
+    "\n"
+    "Limits (durations like 250ms, 30s, 5m, off):\n"
+    "  --workers N           threads that serve (default: one per core)\n"
+    "  --max-connections N   (default: what the limit on open files allows)\n"
+    "  --login-time TIME     to log in (default 30s)\n"
+    "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
+    "  --login-idle-time TIME  the same for one who logged in (default off)\n"
+    "  --stall-time TIME     without a client taking what waits for it (default 5m)\n"
+    "  --keepalive TIME      first TCP keepalive probe (default 60s)\n"
+    "  --drain TIME          at the end, for clients to take what waits for them (default 30s)\n"
+    "\n"
+    "  --help, --version\n"
+    "\n"
+    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP reopens the log.\n"
+    "Status: 0 drained, 1 failed at start or forced, 2 usage, 3 address busy or not bindable.\n";
+
+enum {
+	OPT_LISTEN = 256,
+	OPT_ASK,
+	OPT_NEXT_PORT,
+	OPT_STRICT_PORT,
+	OPT_PORT_FILE,
+	OPT_SOCKET_MODE,
+	OPT_STATE,
+	OPT_ACCOUNTS,
+	OPT_REGISTER,
+	OPT_ALLOW_CLEARTEXT,
+	OPT_HASH_MEMORY,
+	OPT_HASH_PASSES,
+	OPT_LOG,
+	OPT_LOG_LEVEL,
+	OPT_WORKERS,
+	OPT_MAX_CONNECTIONS,
+	OPT_LOGIN_TIME,
+	OPT_IDLE_TIME,
+	OPT_LOGIN_IDLE_TIME,
+	OPT_STALL_TIME,
+	OPT_KEEPALIVE,
+	OPT_DRAIN,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"ask", no_argument, NULL, OPT_ASK},
+    {"next-port", no_argument, NULL, OPT_NEXT_PORT},
+    {"strict-port", no_argument, NULL, OPT_STRICT_PORT},
+    {"port-file", required_argument, NULL, OPT_PORT_FILE},
+    {"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"accounts", required_argument, NULL, OPT_ACCOUNTS},
+    {"register", required_argument, NULL, OPT_REGISTER},
+    {"allow-cleartext", no_argument, NULL, OPT_ALLOW_CLEARTEXT},
+    {"hash-memory", required_argument, NULL, OPT_HASH_MEMORY},
+    {"hash-passes", required_argument, NULL, OPT_HASH_PASSES},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"workers", required_argument, NULL, OPT_WORKERS},
+    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
+    {"login-time", required_argument, NULL, OPT_LOGIN_TIME},
+    {"idle-time", required_argument, NULL, OPT_IDLE_TIME},
+    {"login-idle-time", required_argument, NULL, OPT_LOGIN_IDLE_TIME},
+    {"stall-time", required_argument, NULL, OPT_STALL_TIME},
+    {"keepalive", required_argument, NULL, OPT_KEEPALIVE},
+    {"drain", required_argument, NULL, OPT_DRAIN},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static uint32_t default_workers(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : cores > ORDER_WORKERS_MAX ? ORDER_WORKERS_MAX : (uint32_t)cores;
+}
+
+static void add_listener(struct options *o, const char *text)
+{
+	const char *why;
+
+	if (o->listeners == ORDER_LISTENERS_MAX)
+		program_usage(NAME, "--listen '%s': at most %d listeners can be given.", text, ORDER_LISTENERS_MAX);
+	struct address *a = &o->listen[o->listeners];
+	if (address_parse(text, WIRE_PORT, a, &why))
+		program_usage(NAME, "--listen '%s': %s.", text, why);
+	if (a->tls)
+		program_usage(NAME,
+		              "--listen '%s': this version serves no TLS; leave out the 'tls' and put it behind "
+		              "an SSH tunnel or a TLS proxy.",
+		              text);
+	o->listeners++;
+}
+
+static mode_t parse_mode(const char *text)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	if (!*text || *end || mode > 0777)
+		program_usage(NAME, "--socket-mode '%s': give permissions in octal, like 0660.", text);
+	return (mode_t)mode;
+}
+
+static enum registration parse_registration(const char *text)
+{
+	if (strcmp(text, "open") == 0)
+		return REGISTER_OPEN;
+	if (strcmp(text, "closed") != 0)
+		program_usage(NAME, "--register '%s': give open or closed.", text);
+	return REGISTER_CLOSED;
+}
+
+static void parse_option(struct options *o, int option, const char *value, bool *ask)
+{
+	switch (option) {
+	case OPT_LISTEN: add_listener(o, value); break;
+	case OPT_ASK: *ask = true; break;
+	case OPT_NEXT_PORT: o->next_port = true; break;
+	case OPT_STRICT_PORT: o->strict_port = true; break;
+	case OPT_PORT_FILE: o->port_file = value; break;
+	case OPT_SOCKET_MODE: o->socket_mode = parse_mode(value); break;
+	case OPT_STATE: o->state = strdup(value); break;
+	case OPT_ACCOUNTS: o->accounts = strdup(value); break;
+	case OPT_REGISTER: o->registration = parse_registration(value); break;
+	case OPT_ALLOW_CLEARTEXT: o->allow_cleartext = true; break;
+	case OPT_HASH_MEMORY:
+		o->hash_kib = (uint32_t)program_number(NAME, "--hash-memory", value, 8, 1024 * 1024);
+		break;
+	case OPT_HASH_PASSES: o->hash_passes = (uint32_t)program_number(NAME, "--hash-passes", value, 1, 10); break;
+	case OPT_LOG: o->log = strcmp(value, "-") == 0 ? NULL : value; break;
+	case OPT_LOG_LEVEL:
+		if (log_level_parse(value, &o->log_level))
+			program_usage(NAME, "--log-level '%s': give error, warning, info or debug.", value);
+		break;
+	case OPT_WORKERS: o->workers = (uint32_t)program_number(NAME, "--workers", value, 1, ORDER_WORKERS_MAX); break;
+	case OPT_MAX_CONNECTIONS:
+		o->max_connections = (uint32_t)program_number(NAME, "--max-connections", value, 1, 100000000);
+		break;
+	case OPT_LOGIN_TIME: o->login_ms = program_duration_ms(NAME, "--login-time", value); break;
+	case OPT_IDLE_TIME:
+		o->idle_ms = program_duration_ms(NAME, "--idle-time", value);
+		o->idle_given = true;
+		break;
+	case OPT_LOGIN_IDLE_TIME: o->login_idle_ms = program_duration_ms(NAME, "--login-idle-time", value); break;
+	case OPT_STALL_TIME: o->stall_ms = program_duration_ms(NAME, "--stall-time", value); break;
+	case OPT_KEEPALIVE:
+		o->keepalive_s = (uint32_t)((program_duration_ms(NAME, "--keepalive", value) + 999) / 1000);
+		break;
+	case OPT_DRAIN: o->drain_ms = program_duration_ms(NAME, "--drain", value); break;
+	case OPT_HELP: fputs(help, stdout); exit(0);
+	case OPT_VERSION: printf("echod %s (glibc %s)\n", ECHOD_VERSION, gnu_get_libc_version()); exit(0);
+	default: program_usage(NAME, "the options are not understood.");
+	}
+}
+
+/* Asks a question on stderr, for stdout has the ready line only. Returns false at the end of input. */
+static bool ask_for(const char *question, const char *otherwise, char *answer, size_t cap)
+{
+	fprintf(stderr, "%s [%s]: ", question, otherwise);
+	if (!fgets(answer, (int)cap, stdin))
+		return false;
+	answer[strcspn(answer, "\r\n")] = '\0';
+	if (!*answer)
+		text_copy(answer, cap, otherwise);
+	return true;
+}
+
+/* Asks for host and port until they are an address, and adds it. */
+static void ask_listener(struct options *o)
+{
+	char host[ADDRESS_HOST_MAX], port[32], text[ADDRESS_TEXT_MAX];
+	const char *why;
+
+	for (;;) {
+		struct address *a = &o->listen[0];
+		if (!ask_for("Host", "127.0.0.1", host, sizeof(host)) ||
+		    !ask_for("Port", "7862 or the next free", port, sizeof(port)))
+			program_usage(NAME, "--ask: the input ended before host and port were given.");
+		bool by_default = port[0] == '7' && strchr(port, ' ') != NULL;
+		bool is_v6 = strchr(host, ':') && *host != '[';
+		snprintf(text, sizeof(text), "%s%.200s%s%s%.20s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+		         by_default ? "" : ":", by_default ? "" : port);
+		if (address_parse(text, WIRE_PORT, a, &why) == 0 && !a->tls) {
+			o->listeners = 1;
+			return;
+		}
+		fprintf(stderr, "That is no address to listen on: %s.\n", a->tls ? "this version serves no TLS" : why);
+	}
+}
+
+static void defaults(struct options *o)
+{
+	*o = (struct options){.log_level = LOG_INFO,
+	                      .workers = default_workers(),
+	                      .keepalive_s = 60,
+	                      .hash_kib = HASH_KIB,
+	                      .hash_passes = HASH_PASSES,
+	                      .login_ms = 30000,
+	                      .idle_ms = 300000,
+	                      .stall_ms = 300000,
+	                      .drain_ms = 30000,
+	                      .socket_mode = 0600};
+}
+
+static void check(struct options *o)
+{
+	char *state = program_state_dir(o->state);
+
+	free(o->state);
+	if (!state)
+		program_usage(NAME, "no state directory is known: give --state DIR, or set HOME.");
+	o->state = state;
+	if (!o->accounts && asprintf(&o->accounts, "sqlite:%s/cli_info", state) < 0)
+		program_usage(NAME, "no memory.");
+	if (strncmp(o->accounts, "sqlite:", 7) != 0 || !o->accounts[7])
+		program_usage(NAME, "--accounts '%s': give sqlite:PATH.", o->accounts);
+	if (strlen(o->accounts) >= ORDER_TEXT_MAX)
+		program_usage(NAME, "--accounts: the path is longer than %d bytes.", ORDER_TEXT_MAX - 1);
+	if (o->next_port && o->strict_port)
+		program_usage(NAME, "--next-port and --strict-port exclude each other: give one.");
+	if (!o->login_ms)
+		program_usage(NAME, "--login-time off: a login must have a limit; give a duration.");
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	bool ask = false;
+	int option;
+
+	defaults(o);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
+		if (option == 'h' || option == 'V')
+			option = option == 'h' ? OPT_HELP : OPT_VERSION;
+		if (option == ':')
+			program_usage(NAME, "%s needs a value.", argv[optind - 1]);
+		if (option == '?')
+			program_usage(NAME,
+			              "'%s' is not an option of echod, or is given a value that it does not take.",
+			              argv[optind - 1]);
+		parse_option(o, option, optarg, &ask);
+	}
+	if (optind < argc)
+		program_usage(NAME, "'%s': echod takes options only; where to listen is given as --listen %s.",
+		              argv[optind], argv[optind]);
+	if (ask && o->listeners)
+		program_usage(NAME, "--ask and --listen exclude each other: give one.");
+	if (ask)
+		ask_listener(o);
+	if (!o->listeners)
+		add_listener(o, "127.0.0.1");
+	check(o);
+}
+
+void options_free(struct options *o)
+{
+	free(o->state);
+	free(o->accounts);
+}

@@ -1,0 +1,44 @@
+/* The running server, as the parent sees it. */
+#ifndef PARENT_RUN_H
+#define PARENT_RUN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "child.h"
+#include "control.h"
+#include "counters.h"
+#include "listen.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+
+enum run_phase { RUN_STARTING, RUN_SERVING, RUN_DRAINING, RUN_ENDING };
+
+struct run {
+	struct options options;
+	enum run_phase phase;
+	int status; /* the process's exit status */
+	struct loop loop;
+	struct log *log;
+	int log_fd;
+	_Atomic uint64_t log_lost;
+	struct counters *counters;
+	int counters_fd;
+	struct listener listener[ORDER_LISTENERS_MAX];
+	uint32_t listeners;
+	bool has_keeper; /* a login listener is configured */
+	bool store_seen; /* the keeper has been ready once: it creates no store any more */
+	struct child front, keeper;
+	struct control control;
+	struct loop_source signals;
+	struct deadline patience; /* for a child to drain or to end */
+	int64_t started_us;
+	char ready_line[ORDER_LISTENERS_MAX * ADDRESS_TEXT_MAX + 64];
+};
+
+/* Serves until told to end. Returns the exit status of design: 0 drained, 1 failed or forced, 3 not bindable. */
+int run_server(struct run *);
+
+#endif

@@ -1,0 +1,224 @@
+#include "stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+int stream_pool_init(struct stream_pool *pool, struct loop *loop)
+{
+	*pool = (struct stream_pool){.loop = loop, .chunk = malloc(STREAM_CHUNK_MAX)};
+	return pool->chunk ? 0 : -ENOMEM;
+}
+
+void stream_pool_fini(struct stream_pool *pool)
+{
+	free(pool->chunk);
+	pool->chunk = NULL;
+}
+
+bool stream_holds(const struct stream *s)
+{
+	return s->held != NULL;
+}
+
+static void check(const struct stream *s)
+{
+	assert(s->held_at <= s->held_len);
+	assert((s->held == NULL) == (s->held_len == 0));
+}
+
+/* One writer a counter: a load and a store, without a locked instruction. */
+static void count(_Atomic uint64_t *counter, int64_t by)
+{
+	if (counter)
+		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + (uint64_t)by,
+		                      memory_order_relaxed);
+}
+
+static void update_watch(struct stream *s)
+{
+	uint16_t wanted = s->held ? EPOLLOUT : s->paused ? 0 : EPOLLIN;
+
+	if (wanted == s->watched)
+		return;
+	s->watched = wanted;
+	loop_change(s->pool->loop, &s->source, wanted);
+}
+
+static void release(struct stream *s)
+{
+	count(s->pool->holding, -1);
+	count(s->pool->held_bytes, -(int64_t)(s->held_len - s->held_at));
+	free(s->held);
+	s->held = NULL;
+	s->held_at = s->held_len = 0;
+}
+
+static int hold(struct stream *s, const uint8_t *data, size_t len)
+{
+	s->held = malloc(len);
+	if (!s->held)
+		return -ENOMEM;
+	memcpy(s->held, data, len);
+	s->held_at = 0;
+	s->held_len = (uint32_t)len;
+	count(s->pool->holding, 1);
+	count(s->pool->held_bytes, (int64_t)len);
+	update_watch(s);
+	return 0;
+}
+
+static bool is_passing(int err)
+{
+	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+}
+
+int stream_send(struct stream *s, const void *data, size_t len)
+{
+	assert(!s->held);
+	assert(len <= STREAM_CHUNK_MAX);
+	ssize_t n = send(s->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n == (ssize_t)len)
+		return 0;
+	int err = n < 0 && !is_passing(errno) ? -errno : 0;
+	size_t done = n > 0 ? (size_t)n : 0;
+	if (!err)
+		err = hold(s, (const uint8_t *)data + done, len - done);
+	if (err)
+		s->lost = (uint32_t)(len - done);
+	return err;
+}
+
+/* Sends what is held. */
+static void flush(struct stream *s)
+{
+	check(s);
+	ssize_t n = send(s->source.fd, s->held + s->held_at, s->held_len - s->held_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0) {
+		if (!is_passing(errno))
+			s->on->broken(s, -errno);
+		return;
+	}
+	s->held_at += (uint32_t)n;
+	count(s->pool->held_bytes, -n);
+	if (s->held_at < s->held_len)
+		return;
+	size_t len = s->held_len;
+	release(s);
+	update_watch(s);
+	s->on->sent(s, len);
+}
+
+/* How much the kernel is sure to take of the next send: free send buffer, and what TCP_NOTSENT_LOWAT leaves. */
+static size_t free_send_space(int fd)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(mem);
+	int unsent = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
+		return 0;
+	uint32_t alloc = mem[SK_MEMINFO_WMEM_ALLOC], queued = mem[SK_MEMINFO_WMEM_QUEUED],
+	         size = mem[SK_MEMINFO_SNDBUF];
+	uint32_t used = queued > alloc ? queued : alloc;
+	size_t space = used < size ? size - used : 0;
+	space -= space / 16; /* each buffer's own head counts too */
+	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0) {
+		size_t left = unsent < STREAM_NOTSENT_MAX ? (size_t)(STREAM_NOTSENT_MAX - unsent) : 0;
+		space = left < space ? left : space;
+	}
+	return space;
+}
+
+/*
+ * A peer that does not read must not leave more than STREAM_HELD_MAX with us, so a read takes that much; more only
+ * after one that was filled, and then what the kernel will take off us at once besides.
+ */
+static size_t read_size(const struct stream *s)
+{
+	if (s->room)
+		return s->room;
+	if (!s->filled)
+		return STREAM_HELD_MAX;
+	size_t size = STREAM_HELD_MAX + free_send_space(s->source.fd);
+	return size < STREAM_CHUNK_MAX ? size : STREAM_CHUNK_MAX;
+}
+
+void stream_receive(struct stream *s)
+{
+	assert(!s->held);
+	size_t size = read_size(s);
+	ssize_t n = recv(s->source.fd, s->pool->chunk, size, MSG_DONTWAIT);
+	if (n > 0) {
+		s->filled = (size_t)n >= STREAM_HELD_MAX;
+		s->on->chunk(s, s->pool->chunk, (size_t)n);
+	} else if (n == 0) {
+		s->on->end(s);
+	} else if (!is_passing(errno)) {
+		s->on->broken(s, -errno);
+	}
+}
+
+static void tell_broken(struct stream *s)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(s->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err == 0)
+		err = EPIPE;
+	s->on->broken(s, -err);
+}
+
+static void ready(struct loop_source *source, uint32_t events)
+{
+	struct stream *s = container_of(source, struct stream, source);
+
+	if (events & s->watched & EPOLLIN)
+		stream_receive(s);
+	else if (events & s->watched & EPOLLOUT)
+		flush(s);
+	else if (events & (EPOLLERR | EPOLLHUP))
+		tell_broken(s);
+}
+
+int stream_open(struct stream *s, struct stream_pool *pool, int fd, const struct stream_events *on, uint32_t room)
+{
+	*s = (struct stream){
+	    .source = {.fd = fd, .ready = ready}, .pool = pool, .on = on, .room = room, .watched = EPOLLIN};
+	return loop_add(pool->loop, &s->source, EPOLLIN);
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s->pool)
+		return;
+	loop_remove(s->pool->loop, &s->source);
+	if (s->held)
+		release(s);
+}
+
+void stream_hand_on(struct stream *s, const struct stream_events *on, uint32_t room)
+{
+	assert(room <= STREAM_CHUNK_MAX);
+	s->on = on;
+	s->room = room;
+	s->filled = false;
+}
+
+void stream_pause(struct stream *s)
+{
+	s->paused = true;
+	update_watch(s);
+}
+
+void stream_resume(struct stream *s)
+{
+	s->paused = false;
+	update_watch(s);
+}

@@ -1,0 +1,283 @@
+#include "dialogue.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "must.h"
+
+static void check(const struct dialogue *d)
+{
+	assert(d->line <= d->len);
+	assert(d->len <= sizeof(d->buf));
+	assert(d->name_len < sizeof(d->name));
+}
+
+static void PRINTF_LIKE(2, 3) add(struct dialogue_reply *reply, const char *fmt, ...)
+{
+	va_list args;
+	size_t room = sizeof(reply->text) - reply->len;
+
+	va_start(args, fmt);
+	int n = vsnprintf(reply->text + reply->len, room, fmt, args);
+	va_end(args);
+	assert(n >= 0 && (size_t)n < room - 2);
+	reply->len += (size_t)n;
+	memcpy(reply->text + reply->len, "\r\n", 2);
+	reply->len += 2;
+}
+
+void dialogue_say(struct dialogue_reply *reply, const char *line)
+{
+	reply->len = 0;
+	add(reply, "%s", line);
+}
+
+void dialogue_init(struct dialogue *d, bool allows_secrets, uint32_t idle_s)
+{
+	*d = (struct dialogue){.allows_secrets = allows_secrets, .idle_s = idle_s};
+}
+
+void dialogue_greet(const char *host, struct dialogue_reply *reply)
+{
+	reply->len = 0;
+	add(reply, "220 %.255s echod ready", host);
+}
+
+/* Drops the lines that are done with, so that a whole line fits behind what is left. */
+static void compact(struct dialogue *d)
+{
+	if (d->line == 0)
+		return;
+	memmove(d->buf, d->buf + d->line, (size_t)(d->len - d->line));
+	d->len = (uint16_t)(d->len - d->line);
+	explicit_bzero(d->buf + d->len, d->line); /* the old place may hold the beginning of a secret */
+	d->line = 0;
+	check(d);
+}
+
+size_t dialogue_room(struct dialogue *d)
+{
+	assert(d->phase != DIALOGUE_WAITS); /* the secret asked about stands in buf */
+	compact(d);
+	return sizeof(d->buf) - d->len;
+}
+
+void dialogue_feed(struct dialogue *d, const uint8_t *data, size_t len)
+{
+	assert(d->phase != DIALOGUE_WAITS);
+	assert(len <= sizeof(d->buf) - d->len);
+	memcpy(d->buf + d->len, data, len);
+	d->len = (uint16_t)(d->len + len);
+}
+
+/* Counts an error; the third is followed by 421. */
+static enum dialogue_step strike(struct dialogue *d, struct dialogue_reply *reply)
+{
+	if (++d->strikes < WIRE_STRIKES_MAX)
+		return DIALOGUE_REPLY;
+	add(reply, "421 Too many errors");
+	d->phase = DIALOGUE_OVER;
+	return DIALOGUE_REFUSE;
+}
+
+static enum dialogue_step error(struct dialogue *d, struct dialogue_reply *reply, const char *line)
+{
+	dialogue_say(reply, line);
+	return strike(d, reply);
+}
+
+/* The argument of the command word if line begins with it, in any case; NULL if it does not. */
+static const char *argument_of(const char *line, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (len < n || strncasecmp(line, word, n) != 0)
+		return NULL;
+	if (len == n)
+		return line + n;
+	return line[n] == ' ' ? line + n + 1 : NULL;
+}
+
+static enum dialogue_step user(struct dialogue *d, const char *name, size_t len, struct dialogue_reply *reply)
+{
+	if (d->users == WIRE_USERS_MAX) {
+		dialogue_say(reply, "421 Too many USER lines");
+		d->phase = DIALOGUE_OVER;
+		return DIALOGUE_REFUSE;
+	}
+	d->users++;
+	d->phase = DIALOGUE_WANTS_NAME;
+	if (!d->allows_secrets) {
+		dialogue_say(reply, "534 No password may travel on this path, which is not encrypted: use TLS, "
+		                    "or this machine's own addresses");
+		return DIALOGUE_REPLY;
+	}
+	if (len == 0 || memchr(name, '\0', len))
+		return error(d, reply, "501 That is not a name: 1 to 64 letters, digits and . _ - + @");
+	memcpy(d->name, name, len);
+	d->name[len] = '\0';
+	d->name_len = (uint16_t)len;
+	d->phase = DIALOGUE_WAITS;
+	return DIALOGUE_ASK_NAME;
+}
+
+static enum dialogue_step pass(struct dialogue *d, const char *secret, size_t len, struct dialogue_reply *reply)
+{
+	if (d->phase != DIALOGUE_WANTS_SECRET)
+		return error(d, reply, "503 Say USER first");
+	if (memchr(secret, '\0', len) || memchr(secret, '\r', len))
+		return error(d, reply, "501 A password holds no NUL and no CR");
+	d->secret = (uint16_t)((const uint8_t *)secret - d->buf);
+	d->secret_len = (uint16_t)len;
+	d->phase = DIALOGUE_WAITS;
+	return DIALOGUE_ASK_SECRET;
+}
+
+static enum dialogue_step opts(struct dialogue *d, const char *what, size_t len, struct dialogue_reply *reply)
+{
+	static const char keepalive[] = "KEEPALIVE OFF";
+
+	if (len != sizeof(keepalive) - 1 || strncasecmp(what, keepalive, len) != 0)
+		return error(d, reply, "501 That option is not known; FEAT lists those that are");
+	dialogue_say(reply, "200 No keepalive on this connection");
+	return DIALOGUE_KEEPALIVE;
+}
+
+static enum dialogue_step simple(struct dialogue *d, const char *line, size_t len, struct dialogue_reply *reply)
+{
+	reply->len = 0;
+	if (argument_of(line, len, "FEAT")) {
+		add(reply, "211-OPTS KEEPALIVE OFF");
+		add(reply, "211-IDLE %u", d->idle_s);
+		add(reply, "211 End");
+	} else if (argument_of(line, len, "HELP")) {
+		add(reply, "214-USER name, then PASS password: then every byte comes back");
+		add(reply, "214-OPTS KEEPALIVE OFF, FEAT, NOOP, HELP, QUIT");
+		add(reply, "214 End");
+	} else if (argument_of(line, len, "NOOP")) {
+		add(reply, "200 Nothing done");
+	} else if (argument_of(line, len, "QUIT")) {
+		add(reply, "221 Goodbye");
+		d->phase = DIALOGUE_OVER;
+		return DIALOGUE_END;
+	} else {
+		return error(d, reply, "500 That command is not known; HELP lists those that are");
+	}
+	return DIALOGUE_REPLY;
+}
+
+static enum dialogue_step command(struct dialogue *d, const char *line, size_t len, struct dialogue_reply *reply)
+{
+	const char *end = line + len, *argument;
+
+	if ((argument = argument_of(line, len, "USER")))
+		return user(d, argument, (size_t)(end - argument), reply);
+	if ((argument = argument_of(line, len, "PASS")))
+		return pass(d, argument, (size_t)(end - argument), reply);
+	if ((argument = argument_of(line, len, "OPTS")))
+		return opts(d, argument, (size_t)(end - argument), reply);
+	return simple(d, line, len, reply);
+}
+
+/* No LF is in sight: drops what cannot become a line any more, and says so once a line. */
+static enum dialogue_step unfinished(struct dialogue *d, struct dialogue_reply *reply)
+{
+	if (!d->discarding && (d->line > 0 || d->len < sizeof(d->buf)))
+		return DIALOGUE_MORE;
+	d->len = d->line = 0;
+	if (d->discarding)
+		return DIALOGUE_MORE;
+	d->discarding = true;
+	return error(d, reply, "500 Line too long: 512 bytes at most, with its end");
+}
+
+enum dialogue_step dialogue_next(struct dialogue *d, struct dialogue_reply *reply)
+{
+	check(d);
+	reply->len = 0;
+	if (d->phase == DIALOGUE_WAITS || d->phase == DIALOGUE_IS_IN || d->phase == DIALOGUE_OVER)
+		return DIALOGUE_MORE;
+	for (;;) {
+		uint8_t *line = d->buf + d->line;
+		uint8_t *lf = memchr(line, '\n', (size_t)(d->len - d->line));
+		if (!lf)
+			return unfinished(d, reply);
+		d->line = (uint16_t)(lf + 1 - d->buf);
+		if (d->discarding) {
+			d->discarding = false;
+			continue;
+		}
+		size_t len = (size_t)(lf - line);
+		if (len > 0 && line[len - 1] == '\r')
+			len--;
+		return command(d, (const char *)line, len, reply);
+	}
+}
+
+const uint8_t *dialogue_secret(const struct dialogue *d, size_t *len)
+{
+	*len = d->secret_len;
+	return d->buf + d->secret;
+}
+
+static enum dialogue_step welcome(struct dialogue *d, const char *news, struct dialogue_reply *reply)
+{
+	d->phase = DIALOGUE_IS_IN;
+	reply->len = 0;
+	if (news)
+		add(reply, "230-%.256s", news);
+	add(reply, "230 Welcome, %s. Echo begins", d->name);
+	return DIALOGUE_IN;
+}
+
+enum dialogue_step dialogue_answer(struct dialogue *d, enum dialogue_answer answer, const char *name, const char *news,
+                                   struct dialogue_reply *reply)
+{
+	bool was_secret = d->secret_len > 0 || d->secret > 0;
+
+	explicit_bzero(d->buf + d->secret, d->secret_len);
+	d->secret = d->secret_len = 0;
+	d->phase = DIALOGUE_WANTS_NAME;
+	reply->len = 0;
+	if (name && strlen(name) < sizeof(d->name)) {
+		d->name_len = (uint16_t)strlen(name);
+		memcpy(d->name, name, (size_t)d->name_len + 1);
+	}
+	switch (answer) {
+	case ANSWER_KNOWN:
+		d->creates = false;
+		d->phase = DIALOGUE_WANTS_SECRET;
+		dialogue_say(reply, "331 Password, please");
+		return DIALOGUE_REPLY;
+	case ANSWER_UNKNOWN:
+		d->creates = true;
+		d->phase = DIALOGUE_WANTS_SECRET;
+		add(reply, "332 No account named %s yet: PASS creates it", d->name);
+		return DIALOGUE_REPLY;
+	case ANSWER_BAD_NAME: return error(d, reply, "501 That is not a name: 1 to 64 letters, digits and . _ - + @");
+	case ANSWER_IN: return welcome(d, news, reply);
+	case ANSWER_REFUSED: return error(d, reply, "530 Name or password is wrong");
+	case ANSWER_BAD_SECRET:
+		d->phase = DIALOGUE_WANTS_SECRET;
+		return error(d, reply, "501 A new account's password has 8 to 256 bytes");
+	case ANSWER_UNAVAILABLE:
+		if (was_secret)
+			d->phase = DIALOGUE_WANTS_SECRET;
+		dialogue_say(reply, "451 Accounts are out of reach: try again later");
+		return DIALOGUE_REPLY;
+	case ANSWER_BUSY:
+		dialogue_say(reply, "421 Too busy: try again later");
+		d->phase = DIALOGUE_OVER;
+		return DIALOGUE_REFUSE;
+	}
+	return DIALOGUE_MORE;
+}
+
+const uint8_t *dialogue_rest(const struct dialogue *d, size_t *len)
+{
+	*len = (size_t)(d->len - d->line);
+	return d->buf + d->line;
+}
