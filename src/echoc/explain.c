@@ -98,6 +98,12 @@ void explain_login(const char *where, const char *user, enum login_outcome outco
 		set(t, TROUBLE_FINAL, STATUS_REFUSED,
 		    "%s asked for %s's password and none was typed: type it, or give --password-file", where, user);
 		return;
+	case LOGIN_NO_PASSWORD:
+		set(t, TROUBLE_FINAL, STATUS_USAGE,
+		    "%s asks for %s's password, and there is none and no terminal to ask on: give --password-file "
+		    "FILE or set ECHOC_PASSWORD",
+		    where, user);
+		return;
 	case LOGIN_NO_GREETING:
 		set(t, TROUBLE_SILENT, STATUS_NOT_PROTOCOL,
 		    "%s sent no greeting in %d s: if it is a plain RFC 862 server, say raw:%s", where,

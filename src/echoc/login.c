@@ -175,7 +175,9 @@ static enum login_outcome need_secret(int fd, const struct login_terms *terms, s
 	struct secret *secret = terms->secret;
 
 	if (!secret->known) {
-		if (!terms->may_ask || secret_ask(terms->user, creates, secret))
+		if (!terms->may_ask)
+			return LOGIN_NO_PASSWORD;
+		if (secret_ask(terms->user, creates, secret))
 			return LOGIN_NO_ANSWER;
 		report->asked = true;
 		if (has_spoken(fd)) {

@@ -23,7 +23,8 @@ enum login_outcome {
 	LOGIN_BAD_SECRET,   /* 501 to PASS, or seen here: no password for a new account */
 	LOGIN_NO_REGISTER,  /* 332, and the terms forbid to create */
 	LOGIN_NO_SECRET,    /* 534 */
-	LOGIN_NO_ANSWER,    /* the person did not want to type a password, or none could be asked for */
+	LOGIN_NO_ANSWER,    /* the person did not want to type a password */
+	LOGIN_NO_PASSWORD,  /* none was given, and nobody can be asked for it */
 	LOGIN_NO_GREETING,  /* silence */
 	LOGIN_NOT_PROTOCOL, /* something else speaks there */
 };

@@ -84,18 +84,6 @@ static int choose_user(const struct options *options, bool asks, char name[USER_
 	return 0;
 }
 
-/* Finds the password, or at least a way to ask for it. */
-static enum status choose_secret(const struct options *options, bool on_terminal, struct secret *secret)
-{
-	if (secret_load(options->password_file, secret))
-		return STATUS_USAGE;
-	if (secret->known || on_terminal || (isatty(STDERR_FILENO) && secret_can_ask()))
-		return STATUS_FINE;
-	program_say(ECHOC, "there is no password and no terminal to ask on: give --password-file FILE or set "
-	                   "ECHOC_PASSWORD.");
-	return STATUS_USAGE;
-}
-
 static enum status run(const struct options *options, const struct address *address, const char *user, bool on_terminal)
 {
 	struct reach reach;
@@ -103,8 +91,9 @@ static enum status run(const struct options *options, const struct address *addr
 
 	reach_init(&reach, options, address, user);
 	reach.on_terminal = on_terminal;
-	if (user)
-		status = choose_secret(options, on_terminal, &reach.secret);
+	reach.may_ask = on_terminal || (isatty(STDERR_FILENO) && secret_can_ask());
+	if (user && secret_load(options->password_file, &reach.secret))
+		status = STATUS_USAGE;
 	if (status == STATUS_FINE)
 		status = on_terminal ? talk_run(&reach) : pipe_run(&reach);
 	reach_fini(&reach);

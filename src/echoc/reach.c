@@ -50,7 +50,7 @@ static bool log_in(struct reach *r, int fd, bool first, struct trouble *trouble)
 	struct login_terms terms = {.where = r->where,
 	                            .user = r->user,
 	                            .may_create = !r->options->no_register,
-	                            .may_ask = first,
+	                            .may_ask = first && r->may_ask,
 	                            .secret = &r->secret,
 	                            .refusals = &r->refusals,
 	                            .show = first ? r->show : NULL};

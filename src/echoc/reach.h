@@ -26,7 +26,8 @@ struct reach {
 	char shown_user[WIRE_NAME_BYTES_MAX * 4 + 1];
 	struct backoff backoff;
 	bool warned;
-	bool left; /* the person did not want to type a password */
+	bool may_ask; /* for a password */
+	bool left;    /* the person did not want to type a password */
 	unsigned refusals;
 	uint64_t connected_ms; /* when the present connection was there */
 	uint64_t trouble_ms;   /* since when there is no progress; 0 when there is */

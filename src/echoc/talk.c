@@ -57,15 +57,6 @@ static void leave_prompt(struct talk *t)
 	fflush(stdout);
 }
 
-static void show_help(void)
-{
-	printf("What you type is sent, and shown again when it has come back.\n"
-	       "  exit, /exit, /quit, Ctrl-D   leave\n"
-	       "  /say TEXT                    send TEXT, whatever it is\n"
-	       "  //TEXT                       send /TEXT\n"
-	       "  /help                        this\n");
-}
-
 static void leave(struct talk *t)
 {
 	exchange_end(&t->exchange);
@@ -91,7 +82,7 @@ static void act_on(struct talk *t, const char *line, size_t len)
 	switch (typed_read(line, len - 1, &from)) {
 	case TYPED_TEXT: send_line(t, line + from, len - from); break;
 	case TYPED_LEAVE: leave(t); break;
-	case TYPED_HELP: show_help(); break;
+	case TYPED_HELP: fputs(typed_help, stdout); break;
 	case TYPED_UNKNOWN:
 		text_escape_utf8(shown, sizeof(shown), line, len - 1);
 		program_say(ECHOC, "there is no command %s: /help lists them, and /say %s sends it.", shown, shown);

@@ -3,6 +3,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+const char typed_help[] = "What you type is sent, and shown again when it has come back.\n"
+                          "  exit, /exit, /quit, Ctrl-D   leave\n"
+                          "  /say TEXT                    send TEXT, whatever it is\n"
+                          "  //TEXT                       send /TEXT\n"
+                          "  /help                        this\n";
+
 static bool is(const char *line, size_t len, const char *word)
 {
 	return len == strlen(word) && memcmp(line, word, len) == 0;

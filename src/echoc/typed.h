@@ -11,6 +11,9 @@ enum typed_kind {
 	TYPED_UNKNOWN, /* another word behind a slash: not sent */
 };
 
+/* What /help shows. */
+extern const char typed_help[];
+
 /* line has len bytes, its LF not among them. *from: where the text to be sent begins. */
 enum typed_kind typed_read(const char *line, size_t len, size_t *from);
 

@@ -16,7 +16,7 @@ struct connection *connection_create(struct worker *w, int fd, uint16_t listener
 		return NULL;
 	c->stream.source.fd = fd;
 	c->worker = w;
-	c->number = (++w->numbered) * w->front->config.workers + w->index;
+	c->number = w->numbered++ * w->front->config.workers + w->index + 1;
 	c->started_ms = w->loop.now_ms;
 	c->peer = *peer;
 	c->listener = listener;

@@ -161,6 +161,8 @@ void control_close(struct control *control)
 {
 	char name[32];
 
+	if (!control->loop)
+		return;
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		if (control->client[i].source.fd >= 0)
 			drop_client(&control->client[i]);

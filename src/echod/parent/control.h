@@ -38,7 +38,7 @@ int control_open(struct control *, struct loop *, const char *state, char *(*ans
                  void *arg) MUST_CHECK;
 /* Writes run/PID.ready by rename. Returns 0 or a negative errno. */
 int control_publish(struct control *, const char *ready_line) MUST_CHECK;
-/* Removes both files and closes all. Harmless when control_open failed. */
+/* Removes both files and closes all. Harmless when control_open failed, or was not called on a zeroed struct. */
 void control_close(struct control *);
 
 #endif

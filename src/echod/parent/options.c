@@ -199,7 +199,9 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 		break;
 	case OPT_DRAIN: o->drain_ms = program_duration_ms(NAME, "--drain", value); break;
 	case OPT_HELP: fputs(help, stdout); exit(0);
-	case OPT_VERSION: printf("echod %s (glibc %s)\n", ECHOD_VERSION, gnu_get_libc_version()); exit(0);
+	case OPT_VERSION:
+		printf("echod %s (built with %s; glibc %s)\n", ECHOD_VERSION, ECHOD_LIBRARIES, gnu_get_libc_version());
+		exit(0);
 	default: program_usage(NAME, "the options are not understood.");
 	}
 }

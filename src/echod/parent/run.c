@@ -29,6 +29,8 @@
 #define FRONT_PATIENCE_MS  2000
 #define KEEPER_PATIENCE_MS 7000 /* a store that another process keeps locked is waited for 5 s */
 #define FORCED_PATIENCE_MS 200
+/* timeout(1) and some supervisors signal the process and then its group: that is one wish to end, not two. */
+#define SAME_SIGNAL_MS 50
 
 static void begin_ending(struct run *run);
 
@@ -106,10 +108,6 @@ static int open_listeners(struct run *run)
 		}
 		if (!l->address.raw)
 			run->has_keeper = true;
-		struct log_line line;
-		log_begin(&line, run->log, LOG_INFO, "listen");
-		log_text(&line, "address", l->text);
-		log_end(&line);
 	}
 	return 0;
 }
@@ -372,6 +370,18 @@ static void force_end(struct run *run)
 	loop_arm(&run->loop, &run->patience, FORCED_PATIENCE_MS);
 }
 
+static void asked_to_end(struct run *run)
+{
+	uint64_t now_ms = run->loop.now_ms;
+
+	if (run->phase < RUN_DRAINING) {
+		run->asked_to_end_ms = now_ms;
+		begin_draining(run);
+	} else if (now_ms - run->asked_to_end_ms >= SAME_SIGNAL_MS) {
+		force_end(run);
+	}
+}
+
 static void signals_ready(struct loop_source *source, uint32_t events)
 {
 	struct run *run = container_of(source, struct run, signals);
@@ -386,12 +396,7 @@ static void signals_ready(struct loop_source *source, uint32_t events)
 	case SIGUSR1: reopen_log(run); break;
 	case SIGQUIT: force_end(run); break;
 	case SIGINT:
-	case SIGTERM:
-		if (run->phase >= RUN_DRAINING)
-			force_end(run);
-		else
-			begin_draining(run);
-		break;
+	case SIGTERM: asked_to_end(run); break;
 	default: break;
 	}
 }
@@ -460,6 +465,12 @@ static void log_start(struct run *run)
 	log_number(&line, "workers", run->options.workers);
 	log_text(&line, "accounts", run->options.accounts);
 	log_end(&line);
+	for (uint32_t i = 0; i < run->listeners; i++) {
+		log_begin(&line, run->log, LOG_INFO, "listen");
+		log_text(&line, "address", run->listener[i].text);
+		log_end(&line);
+	}
+	run->has_started = true;
 }
 
 static int prepare(struct run *run, const sigset_t *set)
@@ -472,9 +483,10 @@ static int prepare(struct run *run, const sigset_t *set)
 		say_failure(run, FAILED, "cannot start: %s.", strerror(-err));
 		return err;
 	}
-	log_start(run);
+	/* A server that cannot listen has not started: all that it says is why. */
 	if (open_listeners(run) || open_control(run))
 		return -1;
+	log_start(run);
 	compose_ready_line(run);
 	if (run->has_keeper && start_child(run, &run->keeper))
 		return -1;
@@ -509,7 +521,8 @@ int run_server(struct run *run)
 	if (!all_ended(run) && loop_run(&run->loop))
 		run->status = FAILED;
 	control_close(&run->control);
-	log_stop(run);
+	if (run->has_started)
+		log_stop(run);
 	log_close(run->log);
 	return run->status;
 }

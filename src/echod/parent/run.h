@@ -28,12 +28,14 @@ struct run {
 	int counters_fd;
 	struct listener listener[ORDER_LISTENERS_MAX];
 	uint32_t listeners;
-	bool has_keeper; /* a login listener is configured */
-	bool store_seen; /* the keeper has been ready once: it creates no store any more */
+	bool has_started; /* the log says so */
+	bool has_keeper;  /* a login listener is configured */
+	bool store_seen;  /* the keeper has been ready once: it creates no store any more */
 	struct child front, keeper;
 	struct control control;
 	struct loop_source signals;
 	struct deadline patience; /* for a child to drain or to end */
+	uint64_t asked_to_end_ms; /* when the first signal to end came */
 	int64_t started_us;
 	char ready_line[ORDER_LISTENERS_MAX * ADDRESS_TEXT_MAX + 64];
 };
