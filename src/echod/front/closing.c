@@ -107,7 +107,8 @@ static void acknowledged(struct loop_source *source, uint32_t events)
 /*
  * Both FINs are on their way. The kernel would send on behind a closed descriptor, but gives up on a slow reader then
  * (tcp_orphan_retries), and nobody could tell; so the descriptor is kept until the client has acknowledged its bytes.
- * A socket with both directions shut is ready for ever, so only edges are watched; the last one is the final ACK.
+ * A socket with both directions shut is ready for ever, so only edges are watched: an ACK of our FIN
+ * is one, whether the client has sent its own or not.
  */
 static void await_acknowledgement(struct connection *c)
 {
@@ -115,7 +116,7 @@ static void await_acknowledgement(struct connection *c)
 		connection_destroy(c);
 		return;
 	}
-	if (!watch(c, acknowledged, EPOLLET))
+	if (!watch(c, acknowledged, EPOLLOUT | EPOLLET))
 		return;
 	c->mark = 0;
 	c->progress_ms = c->worker->loop.now_ms;
@@ -130,6 +131,16 @@ void closing_finish(struct connection *c, enum close_reason reason)
 	await_acknowledgement(c);
 }
 
+/* A client that is still owed echoed bytes when the server goes gets them while the drain lasts. */
+static void linger_no_more(struct connection *c)
+{
+	loop_disarm(&c->worker->loop, &c->deadline);
+	if (c->reason == CLOSE_DRAIN && c->bytes_in > 0)
+		await_acknowledgement(c);
+	else
+		connection_destroy(c);
+}
+
 static void lingered(struct loop_source *source, uint32_t events)
 {
 	struct connection *c = connection_of(source);
@@ -139,7 +150,7 @@ static void lingered(struct loop_source *source, uint32_t events)
 	if (n > 0) {
 		c->mark += (uint64_t)n;
 		if (c->mark >= LINGER_BYTES)
-			connection_destroy(c);
+			linger_no_more(c);
 	} else if (n == 0) {
 		loop_disarm(&c->worker->loop, &c->deadline);
 		await_acknowledgement(c);
@@ -148,15 +159,9 @@ static void lingered(struct loop_source *source, uint32_t events)
 	}
 }
 
-/* A client that is still owed echoed bytes when the server goes gets them while the drain lasts. */
-static void lingered_enough(struct deadline *d)
+static void linger_time_is_up(struct deadline *d)
 {
-	struct connection *c = container_of(d, struct connection, deadline);
-
-	if (c->reason == CLOSE_DRAIN && c->bytes_in > 0)
-		await_acknowledgement(c);
-	else
-		connection_destroy(c);
+	linger_no_more(container_of(d, struct connection, deadline));
 }
 
 void closing_say(struct connection *c, enum close_reason reason, const char *text, size_t len)
@@ -172,7 +177,7 @@ void closing_say(struct connection *c, enum close_reason reason, const char *tex
 	if (!watch(c, lingered, EPOLLIN))
 		return;
 	c->mark = 0;
-	deadline_init(&c->deadline, lingered_enough);
+	deadline_init(&c->deadline, linger_time_is_up);
 	loop_arm(&c->worker->loop, &c->deadline, reason == CLOSE_DRAIN ? LINGER_DRAIN_MS : LINGER_MS);
 }
 

@@ -59,7 +59,7 @@ static void derive_limit(struct front *front)
 	if (room == 0 || front->config.max_connections > room) {
 		snprintf(sentence, sizeof(sentence),
 		         "the limit of %llu open files leaves room for %llu connections, fewer than wanted: raise it "
-		         "(ulimit -n), or lower --max-connections or --workers",
+		         "(ulimit -n), or lower --max-connections or --workers.",
 		         (unsigned long long)files.rlim_cur, (unsigned long long)room);
 		fail(sentence);
 	}
@@ -89,10 +89,10 @@ static void start(struct run *run)
 		text_copy(front->host, sizeof(front->host), "localhost");
 	run->workers = calloc(front->config.workers, sizeof(struct worker));
 	if (!run->workers)
-		fail("no memory for the workers");
+		fail("no memory for the workers.");
 	for (uint32_t i = 0; i < front->config.workers; i++) {
 		if ((err = worker_start(&run->workers[i], front, i)))
-			fail("a worker could not be started: too few descriptors, threads or memory");
+			fail("a worker could not be started: too few descriptors, threads or memory.");
 	}
 	run->started = true;
 	for (uint32_t i = 0; i < front->config.workers; i++) {
@@ -100,7 +100,7 @@ static void start(struct run *run)
 			take_link(run, i, run->link[i]);
 	}
 	if ((err = accept_start(&run->acceptor, &run->loop, front, run->workers)))
-		fail("the listeners could not be watched: too few descriptors or memory");
+		fail("the listeners could not be watched: too few descriptors or memory.");
 	tell_parent(ORDER_READY, 0);
 }
 
@@ -123,7 +123,7 @@ static void take_config(struct run *run, const struct order *order, int fd)
 
 	if (order->config.size != sizeof(struct order_config) || order->config.workers > ORDER_WORKERS_MAX ||
 	    order->config.listeners > ORDER_LISTENERS_MAX || fd < 0)
-		fail("echod and echod-front are of different builds: install them together");
+		fail("echod and echod-front are of different builds: install them together.");
 	front->config = order->config;
 	run->log_fd = fd;
 }
@@ -133,11 +133,12 @@ static void take_counters(struct run *run, int fd)
 	struct front *front = &run->front;
 
 	if (fd < 0 || counters_map(&front->counters, fd))
-		fail("the counters could not be mapped: too little memory");
+		fail("the counters could not be mapped: too little memory.");
 	close(fd);
-	if (log_open(&front->log, run->log_fd, (enum log_level)front->config.log_level,
+	if (log_open(&front->log, STDERR_FILENO, (enum log_level)front->config.log_level,
 	             &front->counters->log_lost_front))
-		fail("the log's thread could not be started: too few threads or memory");
+		fail("the log's thread could not be started: too few threads or memory.");
+	log_reopen(front->log, run->log_fd); /* and owns it */
 }
 
 static void obey(struct run *run, const struct order *order, int fd)

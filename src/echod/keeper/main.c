@@ -350,20 +350,20 @@ static void warn_of_cheap_hashes(struct keeper *k)
 static void start(struct keeper *k)
 {
 	if (password_init())
-		fail(k, "libsodium does not work on this machine");
+		fail(k, "libsodium does not work on this machine.");
 	open_store(k);
 	warn_of_cheap_hashes(k);
 	if (judge_open_court(&k->court))
-		fail(k, "no memory for a password hash: lower --hash-memory, or give the machine more");
+		fail(k, "no memory for a password hash: lower --hash-memory, or give the machine more.");
 	if (open_pools(k))
-		fail(k, "the password threads could not be started: too few threads, descriptors or memory");
+		fail(k, "the password threads could not be started: too few threads, descriptors or memory.");
 	tell_parent(ORDER_READY, "");
 }
 
 static void take_config(struct keeper *k, const struct order *order, int fd)
 {
 	if (order->config.size != sizeof(struct order_config) || fd < 0)
-		fail(k, "echod and echod-keeper are of different builds: install them together");
+		fail(k, "echod and echod-keeper are of different builds: install them together.");
 	k->config = order->config;
 	k->log_fd = fd;
 	k->court.accounts = k->config.accounts;
@@ -375,11 +375,12 @@ static void take_config(struct keeper *k, const struct order *order, int fd)
 static void take_counters(struct keeper *k, int fd)
 {
 	if (fd < 0 || counters_map(&k->counters, fd))
-		fail(k, "the counters could not be mapped: too little memory");
+		fail(k, "the counters could not be mapped: too little memory.");
 	close(fd);
 	k->court.counters = k->counters;
-	if (log_open(&k->court.log, k->log_fd, (enum log_level)k->config.log_level, &k->counters->log_lost_keeper))
-		fail(k, "the log's thread could not be started: too few threads or memory");
+	if (log_open(&k->court.log, STDERR_FILENO, (enum log_level)k->config.log_level, &k->counters->log_lost_keeper))
+		fail(k, "the log's thread could not be started: too few threads or memory.");
+	log_reopen(k->court.log, k->log_fd); /* and owns it */
 }
 
 /* The parent is gone or wants us gone: what is under way is finished, and stamps are written. */

@@ -29,8 +29,6 @@
 #define FRONT_PATIENCE_MS  2000
 #define KEEPER_PATIENCE_MS 7000 /* a store that another process keeps locked is waited for 5 s */
 #define FORCED_PATIENCE_MS 200
-/* timeout(1) and some supervisors signal the process and then its group: that is one wish to end, not two. */
-#define SAME_SIGNAL_MS 50
 
 static void begin_ending(struct run *run);
 
@@ -56,9 +54,16 @@ static const char *log_name(const struct run *run)
 
 static int open_log(struct run *run)
 {
-	run->log_fd = run->options.log ? file_open_log(run->options.log) : 2;
+	run->log_fd = run->options.log ? file_open_log(run->options.log) : STDERR_FILENO;
 	int err =
-	    run->log_fd < 0 ? run->log_fd : log_open(&run->log, run->log_fd, run->options.log_level, &run->log_lost);
+	    run->log_fd < 0 ? run->log_fd : log_open(&run->log, STDERR_FILENO, run->options.log_level, &run->log_lost);
+	if (!err && run->options.log) { /* the log has a descriptor of its own; ours is for the children */
+		int own = fcntl(run->log_fd, F_DUPFD_CLOEXEC, 0);
+		if (own >= 0)
+			log_reopen(run->log, own);
+		else
+			err = -errno;
+	}
 	if (!err)
 		return 0;
 	program_say(NAME, "cannot open the log %s: %s; give another file with --log.", log_name(run), strerror(-err));
@@ -370,16 +375,24 @@ static void force_end(struct run *run)
 	loop_arm(&run->loop, &run->patience, FORCED_PATIENCE_MS);
 }
 
+/*
+ * timeout(1) and some supervisors signal the process and then its group, within microseconds: that is one wish to end,
+ * not two. So the first signal takes with it what comes within a millisecond.
+ */
 static void asked_to_end(struct run *run)
 {
-	uint64_t now_ms = run->loop.now_ms;
+	const struct timespec at_once = {.tv_nsec = 1000000};
+	sigset_t wishes;
 
-	if (run->phase < RUN_DRAINING) {
-		run->asked_to_end_ms = now_ms;
-		begin_draining(run);
-	} else if (now_ms - run->asked_to_end_ms >= SAME_SIGNAL_MS) {
+	if (run->phase >= RUN_DRAINING) {
 		force_end(run);
+		return;
 	}
+	sigemptyset(&wishes);
+	sigaddset(&wishes, SIGINT);
+	sigaddset(&wishes, SIGTERM);
+	(void)sigtimedwait(&wishes, NULL, &at_once);
+	begin_draining(run);
 }
 
 static void signals_ready(struct loop_source *source, uint32_t events)

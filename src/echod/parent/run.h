@@ -35,7 +35,6 @@ struct run {
 	struct control control;
 	struct loop_source signals;
 	struct deadline patience; /* for a child to drain or to end */
-	uint64_t asked_to_end_ms; /* when the first signal to end came */
 	int64_t started_us;
 	char ready_line[ORDER_LISTENERS_MAX * ADDRESS_TEXT_MAX + 64];
 };

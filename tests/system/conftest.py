@@ -1,0 +1,75 @@
+"""What all system tests share: a hard limit on each test's time, a folder with a short path, and servers that are
+checked when they end."""
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+import harness
+
+TEST_TIMEOUT_S = 60
+
+
+def pytest_report_header(config):
+    return f"echod: binaries of {harness.BUILD}; TEST_SEED={harness.SEED}"
+
+
+@pytest.fixture(autouse=True)
+def hard_timeout():
+    """A test that hangs fails, and its context managers end what it started."""
+
+    def too_late(number, frame):
+        raise TimeoutError(f"the test took more than {TEST_TIMEOUT_S} s")
+
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(TEST_TIMEOUT_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def folder():
+    """An empty folder of the test's own. pytest's tmp_path may be longer than a unix socket's path is."""
+    path = tempfile.mkdtemp(prefix="ed-", dir="/tmp")
+    yield path
+    for root, folders, _ in os.walk(path):
+        for name in folders:
+            os.chmod(os.path.join(root, name), 0o700)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def server(folder):
+    """server("--option", ..., listen=[...]) starts an echod; what a test started is checked and ended at its end."""
+    started = []
+
+    def start(*args, **kwargs):
+        kwargs.setdefault("name", f"s{len(started)}")
+        one = harness.Server(folder, *args, **kwargs)
+        started.append(one)
+        return one.__enter__()
+
+    try:
+        yield start
+        # Also after a test that failed: a server that is not well says so itself.
+        for one in reversed(started):
+            if not one.ended:
+                one.finish()
+    finally:
+        for one in started:
+            if not one.ended:
+                one.kill()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that failed leaves its server's log in the report."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        path = item.funcargs.get("folder")
+        if path:
+            report.sections.append(("the servers' files", harness.describe_folder(path)))
