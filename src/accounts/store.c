@@ -156,7 +156,7 @@ static char *path_in(const char *where, char why[STORE_WHY_MAX])
 
 static enum store_result make_if_absent(struct store *s, enum store_create create, bool *created)
 {
-	if (create == STORE_MUST_EXIST || access(s->file.path, F_OK) == 0)
+	if (create != STORE_MAY_CREATE || access(s->file.path, F_OK) == 0)
 		return STORE_OK; /* opening tells what is wrong with it */
 	return store_make(s->file.path, created, s->file.why);
 }
@@ -176,6 +176,7 @@ enum store_result store_open(struct store **out, const char *where, enum store_c
 		return STORE_UNAVAILABLE;
 	}
 	s->file.path = path;
+	s->file.was_checked = create == STORE_WAS_CHECKED;
 	enum store_result result = make_if_absent(s, create, created);
 	if (result == STORE_OK)
 		result = reopen(s);

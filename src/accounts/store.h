@@ -48,7 +48,11 @@ enum store_result {
 	STORE_UNAVAILABLE, /* corrupt, read-only, full, gone, or no memory: store_why tells */
 };
 
-enum store_create { STORE_MUST_EXIST, STORE_MAY_CREATE };
+enum store_create {
+	STORE_MUST_EXIST,
+	STORE_MAY_CREATE,
+	STORE_WAS_CHECKED, /* must exist, and this process has opened it before: the long check is left out */
+};
 
 /*
  * Opens the accounts at where: `sqlite:PATH` or a bare path. An absent file is made, whole or not at all, where

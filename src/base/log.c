@@ -196,20 +196,30 @@ void log_reopen(struct log *log, int fd)
 	pthread_mutex_unlock(&log->lock);
 }
 
-void log_close(struct log *log)
+/* Returns whether the writer has ended. */
+static bool stop_writer(struct log *log)
 {
 	struct timespec until;
 
-	if (!log)
-		return;
 	pthread_mutex_lock(&log->lock);
 	log->stopping = true;
 	pthread_cond_signal(&log->filled);
 	pthread_mutex_unlock(&log->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CLOSE_MS / 1000;
+	return pthread_clockjoin_np(log->writer, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+void log_finish(struct log *log)
+{
+	if (log)
+		(void)stop_writer(log);
+}
+
+void log_close(struct log *log)
+{
 	/* A pipe that nobody reads holds the writer in write(2): it is left to the process's end, with its memory. */
-	if (pthread_clockjoin_np(log->writer, NULL, CLOCK_MONOTONIC, &until) != 0)
+	if (!log || !stop_writer(log))
 		return;
 	take_next_fd(log);
 	if (log->owns_fd)

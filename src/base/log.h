@@ -26,8 +26,11 @@ struct log;
 int log_open(struct log **out, int fd, enum log_level level, _Atomic uint64_t *lost) MUST_CHECK;
 /* Writes go to fd from the next batch on; the old descriptor is closed by the writer's thread. Takes fd over. */
 void log_reopen(struct log *, int fd);
-/* Writes what is left, for at most a second, ends the thread and closes a descriptor that log_reopen brought. */
+/* Writes what is left, for at most a second, ends the thread, closes a descriptor that log_reopen brought, and frees.
+ */
 void log_close(struct log *);
+/* The same for a process that ends while other threads may still log: frees nothing, and they may. NULL is harmless. */
+void log_finish(struct log *);
 
 bool log_wants(const struct log *, enum log_level);
 /* The level by its name, or -EINVAL. */

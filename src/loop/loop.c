@@ -7,14 +7,12 @@
 
 int loop_init(struct loop *loop)
 {
-	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll < 0)
-		return -errno;
 	loop->stopping = false;
 	loop->count = loop->at = 0;
 	loop->now_ms = clock_coarse_ms();
 	deadline_wheel_init(&loop->wheel, loop->now_ms);
-	return 0;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return loop->epoll < 0 ? -errno : 0;
 }
 
 void loop_fini(struct loop *loop)

@@ -30,6 +30,7 @@ struct loop {
 	struct epoll_event batch[LOOP_BATCH];
 };
 
+/* Returns 0 or a negative errno; deadlines may be armed even then, and never expire. */
 int loop_init(struct loop *) MUST_CHECK;
 void loop_fini(struct loop *);
 

@@ -43,6 +43,13 @@ void socket_set_nodelay(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+void socket_set_oob_inline(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
 void socket_set_keepalive(int fd, unsigned idle_s)
 {
 	int on = idle_s > 0, idle = idle_s > 32767 ? 32767 : (int)idle_s; /* the kernel's MAX_TCP_KEEPIDLE */

@@ -21,6 +21,9 @@ int socket_listen(const struct sockaddr *addr, socklen_t len) MUST_CHECK;
 /* TCP_NODELAY: an echo is never held back to be joined with a later one. Harmless on a unix socket. */
 void socket_set_nodelay(int fd);
 
+/* Urgent data stays in its place in the stream (RFC 6093), and so comes back as every byte does. */
+void socket_set_oob_inline(int fd);
+
 /*
  * TCP keepalive: first probe after idle_s seconds, then every tenth of a minute, dead after six (60/10/6). 0 is off.
  * Harmless on a unix socket.

@@ -137,8 +137,11 @@ static struct peer peer_of(int fd, const struct sockaddr_storage *address)
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (peer.family == AF_UNIX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
+	if (peer.family != AF_UNIX)
+		return peer;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
 		peer.scope = cred.uid;
+	socket_set_oob_inline(fd); /* a TCP socket has it from its listener */
 	return peer;
 }
 
@@ -258,8 +261,6 @@ void accept_arrived(struct worker *w, const struct arrival *arrival)
 	log_connect(c);
 	if (refused)
 		closing_refuse(c, CLOSE_LIMIT, raw ? "" : no_room);
-	else if (w->draining)
-		closing_refuse(c, CLOSE_DRAIN, raw ? "" : CLOSING_DRAIN_REPLY);
 	else if (raw)
 		echo_begin(c, NULL, 0);
 	else

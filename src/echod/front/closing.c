@@ -44,12 +44,18 @@ static struct connection *connection_of(struct loop_source *source)
 	return container_of(source, struct connection, stream.source);
 }
 
-void closing_reset(struct connection *c, enum close_reason reason)
+/* Closing resets the connection, whatever is unsent. */
+static void reset_at_close(struct connection *c)
 {
 	struct linger at_once = {.l_onoff = 1};
 
-	enter(c, reason);
 	(void)setsockopt(c->stream.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void closing_reset(struct connection *c, enum close_reason reason)
+{
+	enter(c, reason);
+	reset_at_close(c);
 	connection_destroy(c);
 }
 
@@ -67,6 +73,14 @@ void closing_broken(struct connection *c, int err)
 	}
 }
 
+/* The good end; but a client whose last bytes were dropped is told so by a reset, behind all that it was sent. */
+static void leave(struct connection *c)
+{
+	if (c->swallowed)
+		reset_at_close(c);
+	connection_destroy(c);
+}
+
 /* Data that the client has not acknowledged; its FIN's place in the sequence does not count. */
 static int unacknowledged(const struct connection *c)
 {
@@ -81,7 +95,7 @@ static void look(struct deadline *d)
 	uint64_t left = (uint64_t)unacknowledged(c), stall_ms = c->worker->front->config.stall_ms;
 
 	if (left == 0) {
-		connection_destroy(c);
+		leave(c);
 		return;
 	}
 	if (left != c->mark) {
@@ -101,19 +115,19 @@ static void acknowledged(struct loop_source *source, uint32_t events)
 	if (events & EPOLLERR)
 		closing_reset(c, CLOSE_RESET);
 	else if (!unacknowledged(c))
-		connection_destroy(c);
+		leave(c);
 }
 
 /*
- * Both FINs are on their way. The kernel would send on behind a closed descriptor, but gives up on a slow reader then
+ * Our FIN is on its way. The kernel would send on behind a closed descriptor, but gives up on a slow reader then
  * (tcp_orphan_retries), and nobody could tell; so the descriptor is kept until the client has acknowledged its bytes.
- * A socket with both directions shut is ready for ever, so only edges are watched: an ACK of our FIN
- * is one, whether the client has sent its own or not.
+ * A socket with both directions shut is ready for ever, so only edges are watched: the ACK of our FIN is one, whether
+ * the client has sent its own or not.
  */
 static void await_acknowledgement(struct connection *c)
 {
 	if (c->peer.family == AF_UNIX || !unacknowledged(c)) {
-		connection_destroy(c);
+		leave(c);
 		return;
 	}
 	if (!watch(c, acknowledged, EPOLLOUT | EPOLLET))
@@ -131,14 +145,14 @@ void closing_finish(struct connection *c, enum close_reason reason)
 	await_acknowledgement(c);
 }
 
-/* A client that is still owed echoed bytes when the server goes gets them while the drain lasts. */
+/* A client that may still be owed echoed bytes gets them. */
 static void linger_no_more(struct connection *c)
 {
 	loop_disarm(&c->worker->loop, &c->deadline);
-	if (c->reason == CLOSE_DRAIN && c->bytes_in > 0)
+	if (c->echoes)
 		await_acknowledgement(c);
 	else
-		connection_destroy(c);
+		leave(c);
 }
 
 static void lingered(struct loop_source *source, uint32_t events)
@@ -149,13 +163,14 @@ static void lingered(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (n > 0) {
 		c->mark += (uint64_t)n;
+		c->swallowed = c->echoes;
 		if (c->mark >= LINGER_BYTES)
 			linger_no_more(c);
 	} else if (n == 0) {
 		loop_disarm(&c->worker->loop, &c->deadline);
 		await_acknowledgement(c);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		connection_destroy(c);
+		leave(c);
 	}
 }
 

@@ -31,7 +31,9 @@ struct connection {
 	struct peer peer;
 	uint16_t listener;
 	uint8_t stage;   /* enum counters_stage */
-	uint8_t reason;  /* enum close_reason, in the closing stage */
+	uint8_t reason;  /* enum close_reason, once it is known */
+	bool echoes;     /* the echo phase has begun */
+	bool swallowed;  /* echo data came behind our FIN, and was dropped */
 	bool over_limit; /* there was no room for it: it is only here to be told so */
 };
 

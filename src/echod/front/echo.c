@@ -7,7 +7,7 @@
 #include "worker.h"
 
 /* A limit on idling or stalling is looked at this many times in its length, so it may be exceeded by a quarter. */
-#define LOOKS 4
+#define LOOKS 8
 
 static void log_bytes_moved(struct connection *c, const char *event, uint64_t bytes)
 {
@@ -23,50 +23,59 @@ static bool is_debugging(const struct connection *c)
 	return log_wants(c->worker->front->log, LOG_DEBUG);
 }
 
-static uint64_t limit_ms(const struct connection *c)
+/* How often to look for progress: often enough for either limit; 0 where there is none. */
+static uint64_t look_ms(const struct connection *c)
 {
 	const struct front *front = c->worker->front;
+	uint64_t stall = front->config.stall_ms, idle = front->listener[c->listener].idle_ms;
+	uint64_t least = idle && (!stall || idle < stall) ? idle : stall;
 
-	return stream_holds(&c->stream) ? front->config.stall_ms : front->listener[c->listener].idle_ms;
+	return least ? least / LOOKS + 1 : 0;
 }
 
-/* What grows while the client is alive: what it took when bytes are held for it, else what it sent. */
+static int unacknowledged(const struct connection *c)
+{
+	int n = socket_unacknowledged(c->stream.source.fd);
+
+	return n > 0 ? n : 0;
+}
+
+/* What grows with all that a live client does: what it sent, and what it took. */
 static uint64_t progress_mark(const struct connection *c)
 {
-	if (!stream_holds(&c->stream))
-		return c->bytes_in;
-	int unacknowledged = socket_unacknowledged(c->stream.source.fd);
-	return connection_bytes_out(c) - (uint64_t)(unacknowledged > 0 ? unacknowledged : 0);
+	return c->bytes_in + connection_bytes_out(c) - (uint64_t)unacknowledged(c);
 }
 
-/* Begins to look for progress anew; for when holding begins or ends, never for a message. */
-static void watch(struct connection *c)
+static void look_later(struct connection *c)
 {
-	struct loop *loop = &c->worker->loop;
-	uint64_t limit = limit_ms(c);
+	uint64_t ms = look_ms(c);
 
-	c->progress_ms = loop->now_ms;
-	c->mark = progress_mark(c);
-	if (limit)
-		loop_arm(loop, &c->deadline, limit / LOOKS + 1);
-	else
-		loop_disarm(loop, &c->deadline);
+	if (ms)
+		loop_arm(&c->worker->loop, &c->deadline, ms);
 }
 
+static void end_when_echoed(struct connection *c, enum close_reason reason);
+
+/* The only timer of the stage, and no message touches it: it looks whether anything has moved. */
 static void look(struct deadline *d)
 {
 	struct connection *c = container_of(d, struct connection, deadline);
-	uint64_t mark = progress_mark(c), limit = limit_ms(c);
+	const struct front *front = c->worker->front;
+	uint64_t now_ms = c->worker->loop.now_ms, mark = progress_mark(c);
+	bool owed = stream_holds(&c->stream) || unacknowledged(c) > 0;
+	uint64_t limit = owed ? front->config.stall_ms : front->listener[c->listener].idle_ms;
 
 	if (mark != c->mark) {
-		watch(c);
-	} else if (c->worker->loop.now_ms - c->progress_ms < limit) {
-		loop_arm(&c->worker->loop, d, limit / LOOKS + 1);
-	} else if (stream_holds(&c->stream)) {
-		closing_reset(c, CLOSE_STALL_TIME);
-	} else {
-		closing_say(c, CLOSE_IDLE_TIME, "", 0);
+		c->mark = mark;
+		c->progress_ms = now_ms;
+	} else if (limit && now_ms - c->progress_ms >= limit) {
+		if (owed)
+			closing_reset(c, CLOSE_STALL_TIME);
+		else
+			end_when_echoed(c, CLOSE_IDLE_TIME);
+		return;
 	}
+	look_later(c);
 }
 
 /* Sends the chunk back; returns whether the connection is still here. */
@@ -88,10 +97,7 @@ static bool echo(struct connection *c, const uint8_t *data, size_t len)
 
 static void chunk(struct stream *s, const uint8_t *data, size_t len)
 {
-	struct connection *c = container_of(s, struct connection, stream);
-
-	if (echo(c, data, len) && stream_holds(s))
-		watch(c);
+	(void)echo(container_of(s, struct connection, stream), data, len);
 }
 
 static void end(struct stream *s)
@@ -105,7 +111,6 @@ static void sent(struct stream *s, size_t len)
 
 	if (is_debugging(c))
 		log_bytes_moved(c, "send", len);
-	watch(c);
 }
 
 static void broken(struct stream *s, int err)
@@ -120,6 +125,7 @@ void echo_begin(struct connection *c, const uint8_t *rest, size_t len)
 	struct worker *w = c->worker;
 
 	connection_enter(c, STAGE_ECHO);
+	c->echoes = true;
 	loop_disarm(&w->loop, &c->deadline);
 	deadline_init(&c->deadline, look);
 	if (!c->stream.pool) {
@@ -131,39 +137,40 @@ void echo_begin(struct connection *c, const uint8_t *rest, size_t len)
 	}
 	stream_hand_on(&c->stream, &events, 0);
 	stream_resume(&c->stream);
-	watch(c);
+	c->mark = 0;
+	c->progress_ms = w->loop.now_ms;
+	look_later(c);
 	if (len > 0)
 		chunk(&c->stream, rest, len);
 }
 
 /*
- * Draining. What had arrived when the drain began, up to c->mark in all, is still received and sent back; then, or when
- * the client takes the last byte that is held for it, the server ends the connection.
+ * The server ends the connection. What had arrived when it decided so, up to c->mark in all, is still received and sent
+ * back; then, or when the client takes the last byte that is held for it, comes the FIN.
  */
-static void drain_if_done(struct connection *c)
+static void end_if_echoed(struct connection *c)
 {
 	if (!stream_holds(&c->stream) && c->bytes_in >= c->mark)
-		closing_say(c, CLOSE_DRAIN, "", 0);
+		closing_say(c, (enum close_reason)c->reason, "", 0);
 }
 
-static void drain_chunk(struct stream *s, const uint8_t *data, size_t len)
+static void last_chunk(struct stream *s, const uint8_t *data, size_t len)
 {
 	struct connection *c = container_of(s, struct connection, stream);
 
 	if (echo(c, data, len))
-		drain_if_done(c);
+		end_if_echoed(c);
 }
 
-static void drain_sent(struct stream *s, size_t len)
+static void last_sent(struct stream *s, size_t len)
 {
 	(void)len;
-	drain_if_done(container_of(s, struct connection, stream));
+	end_if_echoed(container_of(s, struct connection, stream));
 }
 
-static const struct stream_events drain_events = {
-    .chunk = drain_chunk, .end = end, .sent = drain_sent, .broken = broken};
+static const struct stream_events last_events = {.chunk = last_chunk, .end = end, .sent = last_sent, .broken = broken};
 
-void echo_drain(struct connection *c)
+static void end_when_echoed(struct connection *c, enum close_reason reason)
 {
 	int arrived = 0;
 
@@ -171,6 +178,12 @@ void echo_drain(struct connection *c)
 	if (ioctl(c->stream.source.fd, FIONREAD, &arrived) < 0 || arrived < 0)
 		arrived = 0;
 	c->mark = c->bytes_in + (uint64_t)arrived;
-	stream_hand_on(&c->stream, &drain_events, 0);
-	drain_if_done(c);
+	c->reason = (uint8_t)reason;
+	stream_hand_on(&c->stream, &last_events, 0);
+	end_if_echoed(c);
+}
+
+void echo_drain(struct connection *c)
+{
+	end_when_echoed(c, CLOSE_DRAIN);
 }

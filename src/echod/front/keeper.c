@@ -1,6 +1,8 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,11 +15,34 @@ void keeper_init(struct keeper *k, struct loop *loop)
 		k->free_slots[i] = (uint16_t)(KEEPER_SLOTS - 1 - i);
 }
 
+static void drop_ask(struct keeper *k, int slot)
+{
+	if (!k->slot[slot].ask)
+		return;
+	explicit_bzero(k->slot[slot].ask, sizeof(struct ask));
+	free(k->slot[slot].ask);
+	k->slot[slot].ask = NULL;
+}
+
+/* A question that is not sent yet stays in the ring with its slot, which is given away only behind it. */
 void keeper_forget(struct keeper *k, int slot)
 {
 	k->slot[slot].connection = NULL;
 	k->slot[slot].sequence++;
-	k->free_slots[k->free_count++] = (uint16_t)slot;
+	if (!k->slot[slot].ask)
+		k->free_slots[k->free_count++] = (uint16_t)slot;
+}
+
+/* Takes the first question off the ring. */
+static void unsent_done(struct keeper *k)
+{
+	int slot = k->unsent[k->unsent_first];
+
+	drop_ask(k, slot);
+	k->unsent_first = (k->unsent_first + 1) % KEEPER_SLOTS;
+	k->unsent_count--;
+	if (!k->slot[slot].connection)
+		k->free_slots[k->free_count++] = (uint16_t)slot;
 }
 
 static void answer(struct keeper *k, uint32_t slot, const struct verdict *verdict)
@@ -38,10 +63,30 @@ static void drop_link(struct keeper *k)
 	loop_remove(k->loop, &k->source);
 	close(k->source.fd);
 	k->source.fd = -1;
+	while (k->unsent_count > 0)
+		unsent_done(k);
 	for (uint32_t i = 0; i < KEEPER_SLOTS; i++) {
 		if (k->slot[i].connection)
 			answer(k, i, &unavailable);
 	}
+}
+
+static bool would_wait(int err)
+{
+	return err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM;
+}
+
+/* Sends what waits, of those that still want to know. */
+static void send_unsent(struct keeper *k)
+{
+	while (k->unsent_count > 0) {
+		int slot = k->unsent[k->unsent_first];
+		if (k->slot[slot].connection &&
+		    would_wait(channel_send(k->source.fd, k->slot[slot].ask, sizeof(struct ask), -1, 1)))
+			return;
+		unsent_done(k); /* sent, or the link is broken, which reading tells */
+	}
+	loop_change(k->loop, &k->source, EPOLLIN);
 }
 
 static void link_ready(struct loop_source *source, uint32_t events)
@@ -49,7 +94,10 @@ static void link_ready(struct loop_source *source, uint32_t events)
 	struct keeper *k = container_of(source, struct keeper, source);
 	struct verdict verdict;
 
-	(void)events;
+	if (events & EPOLLOUT)
+		send_unsent(k);
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
 	int err = channel_receive(source->fd, &verdict, sizeof(verdict), NULL, 1);
 	if (err == -EAGAIN)
 		return;
@@ -74,6 +122,20 @@ void keeper_replace(struct keeper *k, int fd)
 	}
 }
 
+/* Keeps a question until the keeper takes it. */
+static int keep_unsent(struct keeper *k, uint16_t slot, const struct ask *ask)
+{
+	struct ask *kept = malloc(sizeof(*kept));
+
+	if (!kept)
+		return -EAGAIN;
+	*kept = *ask;
+	k->slot[slot].ask = kept;
+	k->unsent[(k->unsent_first + k->unsent_count++) % KEEPER_SLOTS] = slot;
+	loop_change(k->loop, &k->source, EPOLLIN | EPOLLOUT);
+	return 0;
+}
+
 int keeper_ask(struct keeper *k, struct ask *ask, struct connection *c, keeper_answered *answered)
 {
 	if (k->source.fd < 0)
@@ -82,9 +144,11 @@ int keeper_ask(struct keeper *k, struct ask *ask, struct connection *c, keeper_a
 		return -EAGAIN;
 	uint16_t slot = k->free_slots[k->free_count - 1];
 	ask->id = (uint64_t)k->slot[slot].sequence << 32 | slot;
-	int err = channel_send(k->source.fd, ask, sizeof(*ask), -1, 1);
+	int err = k->unsent_count > 0 ? -EAGAIN : channel_send(k->source.fd, ask, sizeof(*ask), -1, 1);
+	if (would_wait(err))
+		err = keep_unsent(k, slot, ask);
 	if (err)
-		return err == -EAGAIN || err == -ENOBUFS ? -EAGAIN : -ENOTCONN;
+		return err == -EAGAIN ? -EAGAIN : -ENOTCONN;
 	k->free_count--;
 	k->slot[slot].connection = c;
 	k->slot[slot].answered = answered;

@@ -11,7 +11,7 @@
 #include "ask.h"
 #include "loop.h"
 
-#define KEEPER_SLOTS 512 /* more than the keeper queues, and as many as fit the socket's buffer */
+#define KEEPER_SLOTS 1024 /* questions of a worker that may be under way: as many names as the keeper queues */
 
 struct connection;
 
@@ -23,10 +23,14 @@ struct keeper {
 	struct loop_source source; /* fd -1: no keeper */
 	uint32_t free_count;
 	uint16_t free_slots[KEEPER_SLOTS];
+	/* Slots whose questions the socket does not take yet, in order; a ring. */
+	uint32_t unsent_first, unsent_count;
+	uint16_t unsent[KEEPER_SLOTS];
 	struct {
 		struct connection *connection; /* NULL: free */
 		keeper_answered *answered;
 		uint32_t sequence;
+		struct ask *ask; /* not sent yet; ours, and wiped when it is */
 	} slot[KEEPER_SLOTS];
 };
 
@@ -34,8 +38,8 @@ void keeper_init(struct keeper *, struct loop *);
 /* A new keeper's link, which becomes ours; what was asked of the old one is answered ANSWER_UNAVAILABLE. */
 void keeper_replace(struct keeper *, int fd);
 /*
- * Sends ask, with its id filled in. Returns the slot; or -ENOTCONN while there is no keeper, or -EAGAIN when too many
- * questions are under way.
+ * Sends ask, with its id filled in, now or when the keeper takes it. Returns the slot; or -ENOTCONN while there is no
+ * keeper, or -EAGAIN when too many questions are under way.
  */
 int keeper_ask(struct keeper *, struct ask *, struct connection *, keeper_answered *) MUST_CHECK;
 /* The connection is going: its answer is not wanted any more. */

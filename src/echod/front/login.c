@@ -27,6 +27,7 @@ static void chunk(struct stream *s, const uint8_t *data, size_t len)
 	struct connection *c = container_of(s, struct connection, stream);
 
 	dialogue_feed(&c->login->dialogue, data, len);
+	explicit_bzero(s->pool->chunk, len); /* it may hold a password */
 	run(c);
 }
 
@@ -253,7 +254,7 @@ void login_begin(struct connection *c)
 	}
 	c->login->slot = NO_SLOT;
 	dialogue_init(&c->login->dialogue, may_carry_secrets(c),
-	              (uint32_t)(front->listener[c->listener].idle_ms / 1000));
+	              (uint32_t)((front->listener[c->listener].idle_ms + 999) / 1000));
 	loop_arm(&c->worker->loop, &c->deadline, front->config.login_ms);
 	dialogue_greet(front->host, &greeting);
 	if (reply_out(c, &greeting))

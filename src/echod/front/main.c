@@ -48,8 +48,9 @@ static void derive_limit(struct front *front)
 {
 	struct rlimit files;
 	char sentence[ORDER_TEXT_MAX];
-	/* each worker: epoll, pipe, link; the log, counters, orders, spare, eventfd and the standard three besides */
-	uint32_t own = 16 + front->config.workers * 4 + front->config.listeners + FRONT_REFUSING_MAX;
+	/* each worker: epoll, pipe, link and the next one; the log, counters, orders, spare, eventfd and the standard
+	 * three besides */
+	uint32_t own = 16 + front->config.workers * 5 + front->config.listeners + FRONT_REFUSING_MAX;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		files.rlim_cur = 1024;
@@ -170,12 +171,12 @@ static void parent_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	int err = channel_receive(source->fd, &order, sizeof(order), &fd, 1);
-	if (err == -EAGAIN)
-		return;
-	if (err) { /* the parent is gone: nobody would restart us, or free the port */
-		log_close(run->front.log);
+	if (err == -EPIPE) { /* the parent is gone: nobody would restart us, or free the port */
+		log_finish(run->front.log);
 		_exit(1);
 	}
+	if (err)
+		return;
 	obey(run, &order, fd);
 }
 
@@ -200,7 +201,7 @@ static void worker_is_empty(struct loop_source *source, uint32_t events)
 	if (run->still_full > 0)
 		return;
 	tell_parent(ORDER_DRAINED, cut_off_count(run));
-	log_close(run->front.log);
+	log_finish(run->front.log);
 	_exit(0); /* the threads go with it; nothing of theirs is left to be done */
 }
 

@@ -179,7 +179,7 @@ void *judge_begin(void *arg)
 	char why[STORE_WHY_MAX];
 	bool created;
 
-	if (store_open(&store, court->accounts, STORE_MUST_EXIST, &created, why) == STORE_OK)
+	if (store_open(&store, court->accounts, STORE_WAS_CHECKED, &created, why) == STORE_OK)
 		return store;
 	log_event(court->log, LOG_ERROR, "store_failed", "%s", why);
 	return NULL;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "ask.h"
-#include "counters.h"
+#include "orders.h"
 #include "log.h"
 #include "password.h"
 #include "pool.h"
@@ -19,7 +19,6 @@ struct judge_court {
 	const char *accounts; /* for store_open */
 	struct password_cost cost;
 	struct log *log;
-	struct counters *counters;
 	uint8_t register_open[ORDER_LISTENERS_MAX];
 	uint32_t listeners;
 	char dummy_hash[PASSWORD_HASH_MAX]; /* checked for names that are not there, at the present cost */

@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "clock.h"
+#include "counters.h"
 #include "judge.h"
 #include "loop.h"
 #include "orders.h"
@@ -25,13 +26,14 @@
 struct link {
 	struct loop_source source; /* fd -1: none */
 	uint32_t index, generation;
+	bool waits; /* for room to send; it is not read from meanwhile, so a front that takes nothing gets no further */
 	struct pool_job *unsent, **unsent_end; /* verdicts that the socket does not take yet */
 };
 
-/* A batch of stamps on its way to the store. */
+/* Stamps that are gathered, or on their way to the store; the two change places. */
 struct stamp_job {
 	struct pool_job job; /* first */
-	struct stamps batch;
+	struct stamps stamps;
 	bool failed;
 };
 
@@ -42,11 +44,11 @@ struct keeper {
 	struct judge_court court;
 	struct counters *counters;
 	int log_fd;
+	bool started;
 	struct pool *hash_pool, *name_pool, *stamp_pool;
 	struct link link[ORDER_WORKERS_MAX];
-	struct stamps stamps;
+	struct stamp_job stamp_job[2], *gathering, *stamping; /* stamping is NULL while none is under way */
 	struct deadline stamp_time;
-	struct stamp_job *stamping; /* NULL: none under way */
 	_Atomic uint64_t stamp_gauge;
 };
 
@@ -61,7 +63,7 @@ static void tell_parent(enum order_kind kind, const char *text)
 static _Noreturn void fail(struct keeper *k, const char *sentence)
 {
 	tell_parent(ORDER_FAILED, sentence);
-	log_close(k->court.log);
+	log_finish(k->court.log);
 	_exit(1);
 }
 
@@ -88,7 +90,8 @@ static void send_verdicts(struct keeper *k, struct link *l)
 		struct judge_case *jc = container_of(l->unsent, struct judge_case, job);
 		int err = channel_send(l->source.fd, &jc->verdict, sizeof(jc->verdict), -1, 1);
 		if (err == -EAGAIN || err == -ENOBUFS) {
-			loop_change(&k->loop, &l->source, EPOLLIN | EPOLLOUT);
+			l->waits = true;
+			loop_change(&k->loop, &l->source, EPOLLOUT);
 			return;
 		}
 		if (err) {
@@ -99,7 +102,9 @@ static void send_verdicts(struct keeper *k, struct link *l)
 		free(jc);
 	}
 	l->unsent_end = &l->unsent;
-	loop_change(&k->loop, &l->source, EPOLLIN);
+	if (l->waits)
+		loop_change(&k->loop, &l->source, EPOLLIN);
+	l->waits = false;
 }
 
 static void deliver(struct keeper *k, struct judge_case *jc)
@@ -137,17 +142,18 @@ static void tell_news(struct judge_case *jc)
 
 static void stamp(struct keeper *k, struct judge_case *jc)
 {
+	struct stamps *gathered = &k->gathering->stamps;
 	char address[PEER_TEXT_MAX];
 
 	if (jc->verdict.answer == ANSWER_IN) {
 		peer_format(&jc->ask.peer, address);
-		stamps_apply(&k->stamps, &jc->account);
-		if (k->stamping)
-			stamps_apply(&k->stamping->batch, &jc->account);
+		if (k->stamping) /* the older ones first */
+			stamps_apply(&k->stamping->stamps, &jc->account);
+		stamps_apply(gathered, &jc->account);
 		tell_news(jc);
-		stamps_login(&k->stamps, jc->verdict.name, address, clock_wall_us());
+		stamps_login(gathered, jc->verdict.name, address, clock_wall_us());
 	} else if (jc->failed) {
-		stamps_failure(&k->stamps, jc->verdict.name);
+		stamps_failure(gathered, jc->verdict.name);
 	} else {
 		return;
 	}
@@ -168,22 +174,21 @@ static void judged(struct keeper *k, struct judge_case *jc)
 static void write_stamps(struct deadline *d)
 {
 	struct keeper *k = container_of(d, struct keeper, stamp_time);
+	struct stamp_job *full = k->gathering;
 
-	if (k->stamps.count == 0)
+	if (full->stamps.count == 0)
 		return;
-	if (k->stamping || !(k->stamping = malloc(sizeof(*k->stamping)))) {
+	if (k->stamping || pool_submit(k->stamp_pool, &full->job)) {
 		loop_arm(&k->loop, d, STAMP_EVERY_MS);
 		return;
 	}
-	k->stamping->batch = k->stamps;
-	k->stamping->failed = false;
-	k->stamps.count = 0;
-	if (pool_submit(k->stamp_pool, &k->stamping->job)) {
-		stamps_return(&k->stamps, k->stamping->batch.stamp, k->stamping->batch.count);
-		free(k->stamping);
-		k->stamping = NULL;
-		loop_arm(&k->loop, d, STAMP_EVERY_MS);
-	}
+	if (full->stamps.dropped)
+		log_event(k->court.log, LOG_WARNING, "stamps_dropped", "more accounts in a second than are noted: %llu",
+		          (unsigned long long)full->stamps.dropped);
+	k->stamping = full;
+	k->gathering = full == &k->stamp_job[0] ? &k->stamp_job[1] : &k->stamp_job[0];
+	k->gathering->stamps.count = 0;
+	k->gathering->stamps.dropped = 0;
 }
 
 /* On the stamping thread. */
@@ -191,21 +196,20 @@ static void stamp_work(void *store, struct pool_job *job)
 {
 	struct stamp_job *s = container_of(job, struct stamp_job, job);
 
-	s->failed = store_stamp(store, s->batch.stamp, s->batch.count) != STORE_OK;
+	s->failed = store_stamp(store, s->stamps.stamp, s->stamps.count) != STORE_OK;
 }
 
 static void stamped(struct keeper *k)
 {
-	struct stamp_job *s = k->stamping;
+	const struct stamps *written = &k->stamping->stamps;
 
-	k->stamping = NULL;
-	if (s->failed) {
-		stamps_return(&k->stamps, s->batch.stamp, s->batch.count);
+	if (k->stamping->failed) {
+		stamps_return(&k->gathering->stamps, written->stamp, written->count);
 		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
 	} else {
-		counters_add(&k->counters->stamped, s->batch.count);
+		counters_add(&k->counters->stamped, written->count);
 	}
-	free(s);
+	k->stamping = NULL;
 }
 
 static void take_finished(struct keeper *k)
@@ -279,6 +283,15 @@ static void link_ready(struct loop_source *source, uint32_t events)
 	password_wipe(&ask, sizeof(ask));
 }
 
+static void watch_link(struct keeper *k, struct link *l)
+{
+	if (loop_add(&k->loop, &l->source, EPOLLIN)) {
+		close(l->source.fd);
+		l->source.fd = -1;
+	}
+}
+
+/* Questions are taken only when there are pools to put them in. */
 static void take_link(struct keeper *k, uint32_t index, int fd)
 {
 	if (index >= ORDER_WORKERS_MAX) {
@@ -288,12 +301,11 @@ static void take_link(struct keeper *k, uint32_t index, int fd)
 	struct link *l = &k->link[index];
 	drop_link(k, l);
 	l->index = index;
+	l->waits = false;
 	l->unsent_end = &l->unsent;
 	l->source = (struct loop_source){.fd = fd, .ready = link_ready};
-	if (loop_add(&k->loop, &l->source, EPOLLIN)) {
-		close(fd);
-		l->source.fd = -1;
-	}
+	if (k->started)
+		watch_link(k, l);
 }
 
 /* The store is opened once here, so that a failure is one sentence; then every thread opens its own. */
@@ -357,6 +369,11 @@ static void start(struct keeper *k)
 		fail(k, "no memory for a password hash: lower --hash-memory, or give the machine more.");
 	if (open_pools(k))
 		fail(k, "the password threads could not be started: too few threads, descriptors or memory.");
+	k->started = true;
+	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++) {
+		if (k->link[i].source.fd >= 0)
+			watch_link(k, &k->link[i]);
+	}
 	tell_parent(ORDER_READY, "");
 }
 
@@ -377,28 +394,35 @@ static void take_counters(struct keeper *k, int fd)
 	if (fd < 0 || counters_map(&k->counters, fd))
 		fail(k, "the counters could not be mapped: too little memory.");
 	close(fd);
-	k->court.counters = k->counters;
 	if (log_open(&k->court.log, STDERR_FILENO, (enum log_level)k->config.log_level, &k->counters->log_lost_keeper))
 		fail(k, "the log's thread could not be started: too few threads or memory.");
 	log_reopen(k->court.log, k->log_fd); /* and owns it */
 }
 
-/* The parent is gone or wants us gone: what is under way is finished, and stamps are written. */
+/* The parent is gone or wants us gone: what is under way is finished, what waits is for nobody, and stamps are written.
+ */
 static _Noreturn void end(struct keeper *k)
 {
-	if (!k->stamp_pool)
+	struct pool *judging[] = {k->name_pool, k->hash_pool};
+	struct pool_job *job;
+
+	if (!k->started)
 		_exit(0);
-	pool_finish(k->name_pool);
-	pool_finish(k->hash_pool);
+	for (size_t i = 0; i < array_size(judging); i++) {
+		while ((job = pool_withdraw(judging[i])))
+			free(container_of(job, struct judge_case, job));
+		pool_finish(judging[i]);
+	}
 	pool_finish(k->stamp_pool);
 	take_finished(k);
-	if (k->stamps.count > 0) {
+	const struct stamps *left = &k->gathering->stamps;
+	if (left->count > 0) {
 		struct store *store = judge_begin(&k->court);
-		if (store && store_stamp(store, k->stamps.stamp, k->stamps.count) != STORE_OK)
+		if (store && store_stamp(store, left->stamp, left->count) != STORE_OK)
 			log_event(k->court.log, LOG_WARNING, "stamps_lost", "%s", store_why(store));
 		store_close(store);
 	}
-	log_close(k->court.log);
+	log_finish(k->court.log);
 	_exit(0);
 }
 
@@ -410,10 +434,10 @@ static void parent_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	int err = channel_receive(source->fd, &order, sizeof(order), &fd, 1);
-	if (err == -EAGAIN)
-		return;
-	if (err)
+	if (err == -EPIPE)
 		end(k);
+	if (err)
+		return;
 	switch ((enum order_kind)order.kind) {
 	case ORDER_CONFIG: take_config(k, &order, fd); return;
 	case ORDER_COUNTERS: take_counters(k, fd); return;
@@ -438,6 +462,7 @@ int main(void)
 	program_fix_descriptors();
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
 		k.link[i].source.fd = -1;
+	k.gathering = &k.stamp_job[0];
 	deadline_init(&k.stamp_time, write_stamps);
 	k.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};
 	k.done = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = jobs_done};

@@ -158,6 +158,17 @@ struct pool_job *pool_take(struct pool *pool)
 	return job;
 }
 
+struct pool_job *pool_withdraw(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	struct pool_job *job = queue_take(&pool->waiting);
+	pool->waiting_count -= job != NULL;
+	pthread_mutex_unlock(&pool->lock);
+	if (job)
+		counters_add(pool->plan.gauge, (uint64_t)-1);
+	return job;
+}
+
 void pool_finish(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);

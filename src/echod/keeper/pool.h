@@ -37,7 +37,9 @@ int pool_create(struct pool **, const struct pool_plan *) MUST_CHECK;
 int pool_submit(struct pool *, struct pool_job *) MUST_CHECK;
 /* A finished job, in the order of finishing, or NULL. It is the owner's again. */
 struct pool_job *pool_take(struct pool *);
-/* Works off what is queued, ends the threads, and frees all but finished jobs that were not taken: takes them first. */
+/* A job that waits, taken off the queue, or NULL: for what is not worth doing any more. It is the owner's again. */
+struct pool_job *pool_withdraw(struct pool *);
+/* Works off what is queued and ends the threads. Finished jobs can still be taken. */
 void pool_finish(struct pool *);
 /* After pool_finish and the last pool_take. */
 void pool_destroy(struct pool *);

@@ -42,7 +42,7 @@ struct order_config {
 	uint32_t size; /* of this struct: programs of different builds refuse each other */
 	uint32_t workers, listeners, log_level;
 	uint64_t login_ms, stall_ms, drain_ms;
-	uint32_t keepalive_s, max_connections; /* 0: as many as the descriptors allow */
+	uint32_t max_connections; /* 0: as many as the descriptors allow */
 	uint32_t hash_kib, hash_passes;
 	uint8_t may_create_store, allow_cleartext, reserved[6];
 	char accounts[ORDER_TEXT_MAX];

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -13,6 +15,7 @@
 #define LONG_LIFE_MS   30000
 #define BACKOFF_MS     500
 #define BACKOFF_MAX_MS 30000
+#define ORDERS_BYTES   (1024 * 1024) /* cut to net.core.wmem_max, whose default takes about 180 orders */
 
 extern char **environ;
 
@@ -53,13 +56,15 @@ static int spawn(struct child *child, const char *path, int order_fd)
 int child_start(struct child *child, uint64_t now_ms)
 {
 	char path[PATH_MAX];
-	int ends[2];
+	int ends[2], room = ORDERS_BYTES;
 	int err = find_program(child->program, path);
 
 	if (!err)
 		err = channel_pair(ends);
 	if (err)
 		return err;
+	/* Room for all that a start hands over: a listener or a link is an order of its own. */
+	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	err = spawn(child, path, ends[1]);
 	close(ends[1]);
 	if (err) {
@@ -74,8 +79,8 @@ int child_start(struct child *child, uint64_t now_ms)
 
 void child_order(struct child *child, const struct order *order, int pass_fd)
 {
-	if (child->fd >= 0)
-		(void)!channel_send(child->fd, order, sizeof(*order), pass_fd, 0);
+	if (child->fd >= 0 && channel_send(child->fd, order, sizeof(*order), pass_fd, 1) && child->pid)
+		kill(child->pid, SIGKILL);
 }
 
 void child_hang_up(struct child *child)

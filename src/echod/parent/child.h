@@ -25,7 +25,11 @@ struct child {
  * standard input and output are /dev/null. Returns 0 or a negative errno.
  */
 int child_start(struct child *, uint64_t now_ms) MUST_CHECK;
-/* Sends an order with or without (-1) a descriptor. A child that is gone is seen by its end: no error is told here. */
+/*
+ * Sends an order with or without (-1) a descriptor, and never waits: a child that does not take it is killed, and
+ * starts anew, for it would go on with what it has not heard. A child that is gone is seen by its end: no error is told
+ * here.
+ */
 void child_order(struct child *, const struct order *, int pass_fd);
 /* Closes our end: the child ends by itself. */
 void child_hang_up(struct child *);

@@ -1,5 +1,6 @@
 #include "family.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,6 @@ static void send_config(struct run *run, struct child *child)
 	                                     .login_ms = o->login_ms,
 	                                     .stall_ms = o->stall_ms,
 	                                     .drain_ms = o->drain_ms,
-	                                     .keepalive_s = o->keepalive_s,
 	                                     .max_connections = o->max_connections,
 	                                     .hash_kib = o->hash_kib,
 	                                     .hash_passes = o->hash_passes,
@@ -69,6 +69,7 @@ static void join_children(struct run *run)
 		struct order order = {.kind = ORDER_LINK, .index = i};
 		if (channel_pair(ends)) {
 			log_event(run->log, LOG_ERROR, "link", "no descriptor for the link between front and keeper");
+			kill(run->keeper.pid, SIGKILL); /* and is joined when it starts again */
 			return;
 		}
 		child_order(&run->front, &order, ends[0]);

@@ -67,7 +67,7 @@ int file_write_by_rename(int folder, const char *name, const char *text)
 	if (snprintf(draft, sizeof(draft), "%s.%ld.new", name, (long)getpid()) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
 	unlinkat(folder, draft, 0);
-	int fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	int err = write_all(fd, text);
@@ -82,7 +82,8 @@ int file_write_by_rename(int folder, const char *name, const char *text)
 
 int file_open_log(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	int follow = strncmp(path, "/dev/", 5) == 0 ? 0 : O_NOFOLLOW; /* /dev/stderr is a link, and nobody else's */
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | follow, 0600);
 
 	return fd < 0 ? -errno : fd;
 }

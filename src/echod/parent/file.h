@@ -9,11 +9,12 @@ int file_make_folder(const char *path) MUST_CHECK;
 /* Opens folder/name, making it 0700 where it is not there. Returns a descriptor or a negative errno. */
 int file_open_folder(const char *folder, const char *name) MUST_CHECK;
 /*
- * Writes text into the file name of an open folder (AT_FDCWD: of any path), mode 0644, by rename, so that nobody reads
+ * Writes text into the file name of an open folder (AT_FDCWD: of any path), mode 0600, by rename, so that nobody reads
  * half of it. Returns 0 or a negative errno.
  */
 int file_write_by_rename(int folder, const char *name, const char *text) MUST_CHECK;
-/* Opens a log for appending, 0640, following no symbolic link. Returns a descriptor or a negative errno. */
+/* Opens a log for appending, 0600, following no symbolic link but one below /dev. Returns a descriptor or a negative
+ * errno. */
 int file_open_log(const char *path) MUST_CHECK;
 
 #endif

@@ -116,6 +116,7 @@ static void tune(int fd, const struct options *o)
 	int lowat = STREAM_NOTSENT_MAX; /* the front's streams count on it */
 
 	socket_set_nodelay(fd);
+	socket_set_oob_inline(fd);
 	socket_set_keepalive(fd, o->keepalive_s);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }

@@ -206,33 +206,40 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 	}
 }
 
-/* Asks a question on stderr, for stdout has the ready line only. Returns false at the end of input. */
+/*
+ * Asks a question on stderr, for stdout has the ready line only. An empty answer is the default's. Returns false at the
+ * end of input.
+ */
 static bool ask_for(const char *question, const char *otherwise, char *answer, size_t cap)
 {
+	char *line = NULL;
+	size_t size = 0;
+
 	fprintf(stderr, "%s [%s]: ", question, otherwise);
-	if (!fgets(answer, (int)cap, stdin))
-		return false;
-	answer[strcspn(answer, "\r\n")] = '\0';
-	if (!*answer)
-		text_copy(answer, cap, otherwise);
-	return true;
+	bool came = getline(&line, &size, stdin) > 0;
+	if (came) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (!text_copy(answer, cap, line))
+			text_copy(answer, cap, "[an answer that long is none"); /* and is refused as an address */
+	}
+	free(line);
+	return came;
 }
 
 /* Asks for host and port until they are an address, and adds it. */
 static void ask_listener(struct options *o)
 {
 	char host[ADDRESS_HOST_MAX], port[32], text[ADDRESS_TEXT_MAX];
+	struct address *a = &o->listen[0];
 	const char *why;
 
 	for (;;) {
-		struct address *a = &o->listen[0];
 		if (!ask_for("Host", "127.0.0.1", host, sizeof(host)) ||
 		    !ask_for("Port", "7862 or the next free", port, sizeof(port)))
 			program_usage(NAME, "--ask: the input ended before host and port were given.");
-		bool by_default = port[0] == '7' && strchr(port, ' ') != NULL;
 		bool is_v6 = strchr(host, ':') && *host != '[';
-		snprintf(text, sizeof(text), "%s%.200s%s%s%.20s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-		         by_default ? "" : ":", by_default ? "" : port);
+		snprintf(text, sizeof(text), "%s%s%s%s%s", is_v6 ? "[" : "", *host ? host : "127.0.0.1",
+		         is_v6 ? "]" : "", *port ? ":" : "", port);
 		if (address_parse(text, WIRE_PORT, a, &why) == 0 && !a->tls) {
 			o->listeners = 1;
 			return;

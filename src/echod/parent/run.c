@@ -117,7 +117,7 @@ static int open_listeners(struct run *run)
 	return 0;
 }
 
-static int write_port_file(const struct run *run)
+static int write_port_file(struct run *run)
 {
 	char ports[ORDER_LISTENERS_MAX * 8] = "";
 	size_t len = 0;
@@ -126,7 +126,9 @@ static int write_port_file(const struct run *run)
 		if (!run->listener[i].address.is_unix)
 			len += (size_t)snprintf(ports + len, sizeof(ports) - len, "%u\n", run->listener[i].port);
 	}
-	return file_write_by_rename(AT_FDCWD, run->options.port_file, ports);
+	int err = file_write_by_rename(AT_FDCWD, run->options.port_file, ports);
+	run->wrote_port_file = !err;
+	return err;
 }
 
 static void be_ready(struct run *run)
@@ -185,20 +187,22 @@ static void child_said(struct run *run, struct child *child, const struct order 
 	}
 }
 
-static void child_ready(struct run *run, struct child *child)
+/* Takes one message; returns whether there was one. */
+static bool child_ready(struct run *run, struct child *child)
 {
 	struct order order;
 	int err = channel_receive(child->fd, &order, sizeof(order), NULL, 1);
 
 	if (err == -EAGAIN)
-		return;
+		return false;
 	if (err) { /* it is ending; SIGCHLD says when it has */
 		loop_remove(&run->loop, &child->source);
 		child_hang_up(child);
-		return;
+		return false;
 	}
 	order.text[sizeof(order.text) - 1] = '\0';
 	child_said(run, child, &order);
+	return true;
 }
 
 static void front_ready(struct loop_source *source, uint32_t events)
@@ -264,10 +268,12 @@ static void child_ended(struct run *run, struct child *child, int how)
 
 	child->pid = 0;
 	child->ready = false;
+	while (child->fd >= 0 && child_ready(run, child)) {
+		/* it may have said why before it ended */
+	}
 	if (child->fd >= 0) {
-		/* It may have said why before it ended. */
-		while (child->fd >= 0)
-			child_ready(run, child);
+		loop_remove(&run->loop, &child->source);
+		child_hang_up(child);
 	}
 	family_clear_gauges(run, child);
 	if (run->phase == RUN_ENDING) {
@@ -309,8 +315,9 @@ static void close_listeners(struct run *run)
 {
 	for (uint32_t i = 0; i < run->listeners; i++)
 		listen_close(&run->listener[i]);
-	if (run->options.port_file && run->phase >= RUN_SERVING)
+	if (run->wrote_port_file)
 		unlink(run->options.port_file);
+	run->wrote_port_file = false;
 }
 
 static void kill_child(const struct child *child)
@@ -424,6 +431,7 @@ static void block_signals(sigset_t *set)
 		sigaddset(set, taken[i]);
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* where it is ignored, as some parent may have left it, children end unseen */
 }
 
 static int watch_signals(struct run *run, const sigset_t *set)

@@ -28,9 +28,10 @@ struct run {
 	int counters_fd;
 	struct listener listener[ORDER_LISTENERS_MAX];
 	uint32_t listeners;
-	bool has_started; /* the log says so */
-	bool has_keeper;  /* a login listener is configured */
-	bool store_seen;  /* the keeper has been ready once: it creates no store any more */
+	bool wrote_port_file; /* it is ours to remove */
+	bool has_started;     /* the log says so */
+	bool has_keeper;      /* a login listener is configured */
+	bool store_seen;      /* the keeper has been ready once: it creates no store any more */
 	struct child front, keeper;
 	struct control control;
 	struct loop_source signals;
