@@ -440,10 +440,10 @@ class Server:
         check_sanitizer(self.folder, self.stderr())
 
 
-def run_echod(folder, *args, timeout=PATIENCE_S, state=None, **kwargs):
-    """Runs an echod that is expected to end by itself; returns its CompletedProcess with text."""
+def run_echod(folder, *args, timeout=PATIENCE_S, state=None, under=(), **kwargs):
+    """Runs an echod that is expected to end by itself, by the program under; returns its CompletedProcess with text."""
     os.makedirs(folder, exist_ok=True)
-    done = subprocess.run([program("echod"), "--state", state or os.path.join(folder, "state"), *args],
+    done = subprocess.run([*under, program("echod"), "--state", state or os.path.join(folder, "state"), *args],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                           env=environment(folder), **kwargs)
     check_sanitizer(folder, done.stderr)
