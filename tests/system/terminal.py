@@ -4,9 +4,10 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import time
 
-from harness import (PATIENCE_S, program, wait_until)
+from harness import PASSWORD, PATIENCE_S, environment, program, wait_until
 
 
 class Terminal:
@@ -71,3 +72,13 @@ class Terminal:
 
         wait_until(reap, "the program to end", 5)
         return self.status
+
+
+def echoc(folder, *args, **env):
+    """What starts an echoc on a terminal."""
+    return Terminal([program("echoc"), *args], environment(folder, TERM="dumb", **env))
+
+
+def pipe_echoc(folder, *args, **kwargs):
+    return subprocess.Popen([program("echoc"), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environment(folder, ECHOC_PASSWORD=PASSWORD), **kwargs)

@@ -13,21 +13,11 @@ import pytest
 
 from harness import (LOOPBACK, PASSWORD, PATIENCE_S, Positional, Server, check_sanitizer, connect, environment,
                      free_ports, has, program, wait_until)
-from terminal import Terminal
+from terminal import echoc, pipe_echoc
 
 needs_echoc = pytest.mark.skipif(not has("echoc"), reason="echoc is not built")
 needs_echoctl = pytest.mark.skipif(not has("echoctl"), reason="echoctl is not built")
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
-
-
-def echoc(folder, *args, **env):
-    """What starts an echoc on a terminal."""
-    return Terminal([program("echoc"), *args], environment(folder, TERM="dumb", **env))
-
-
-def pipe_echoc(folder, *args, **kwargs):
-    return subprocess.Popen([program("echoc"), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=environment(folder, ECHOC_PASSWORD=PASSWORD), **kwargs)
 
 
 # ---- S1: what is typed comes back ----

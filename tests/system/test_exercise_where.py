@@ -4,26 +4,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 
 import pytest
 
 from harness import (LOOPBACK, PASSWORD, PATIENCE_S, Client, Server, assert_one_sentence, check_sanitizer, connect,
                      environment, free_ports, has, listen_on, program, run_echod)
-from terminal import Terminal
+from terminal import Terminal, echoc
 
 needs_echoc = pytest.mark.skipif(not has("echoc"), reason="echoc is not built")
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
-
-
-def echoc(folder, *args, **env):
-    """What starts an echoc on a terminal."""
-    return Terminal([program("echoc"), *args], environment(folder, TERM="dumb", **env))
-
-
-def pipe_echoc(folder, *args, **kwargs):
-    return subprocess.Popen([program("echoc"), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=environment(folder, ECHOC_PASSWORD=PASSWORD), **kwargs)
 
 
 # ---- S3: host and port are asked for ----

@@ -17,6 +17,7 @@
 #include "family.h"
 #include "file.h"
 #include "program.h"
+#include "ready.h"
 #include "status.h"
 #include "text.h"
 
@@ -117,20 +118,6 @@ static int open_listeners(struct run *run)
 	return 0;
 }
 
-static int write_port_file(struct run *run)
-{
-	char ports[ORDER_LISTENERS_MAX * 8] = "";
-	size_t len = 0;
-
-	for (uint32_t i = 0; i < run->listeners; i++) {
-		if (!run->listener[i].address.is_unix)
-			len += (size_t)snprintf(ports + len, sizeof(ports) - len, "%u\n", run->listener[i].port);
-	}
-	int err = file_write_by_rename(AT_FDCWD, run->options.port_file, ports);
-	run->wrote_port_file = !err;
-	return err;
-}
-
 static void be_ready(struct run *run)
 {
 	bool all = run->front.ready && (!run->has_keeper || run->keeper.ready);
@@ -138,21 +125,12 @@ static void be_ready(struct run *run)
 	if (!all || run->phase != RUN_STARTING)
 		return;
 	run->phase = RUN_SERVING;
-	int err = control_publish(&run->control, run->ready_line);
-	if (err)
-		log_event(run->log, LOG_WARNING, "ready_file", "cannot write the ready file in %s/run: %s",
-		          run->options.state, strerror(-err));
-	if (run->options.port_file) {
-		err = write_port_file(run);
-		if (err) {
-			say_failure(run, FAILED, "cannot write the port file %s: %s; give another with --port-file.",
-			            run->options.port_file, strerror(-err));
-			begin_ending(run);
-			return;
-		}
+	int err = ready_tell(run);
+	if (err) {
+		say_failure(run, FAILED, "cannot write the port file %s: %s; give another with --port-file.",
+		            run->options.port_file, strerror(-err));
+		begin_ending(run);
 	}
-	fputs(run->ready_line, stdout);
-	fflush(stdout);
 }
 
 static void child_said(struct run *run, struct child *child, const struct order *order)
@@ -315,9 +293,7 @@ static void close_listeners(struct run *run)
 {
 	for (uint32_t i = 0; i < run->listeners; i++)
 		listen_close(&run->listener[i]);
-	if (run->wrote_port_file)
-		unlink(run->options.port_file);
-	run->wrote_port_file = false;
+	ready_take_back(run);
 }
 
 static void kill_child(const struct child *child)
@@ -465,17 +441,6 @@ static int open_control(struct run *run)
 	return err;
 }
 
-static void compose_ready_line(struct run *run)
-{
-	char *line = run->ready_line;
-	size_t len = 0, cap = sizeof(run->ready_line);
-
-	for (uint32_t i = 0; i < run->listeners; i++)
-		len +=
-		    (size_t)snprintf(line + len, cap - len, "%s%s", i ? "," : "ready listen=", run->listener[i].text);
-	snprintf(line + len, cap - len, " pid=%ld\n", (long)getpid());
-}
-
 static void log_start(struct run *run)
 {
 	struct log_line line;
@@ -508,7 +473,6 @@ static int prepare(struct run *run, const sigset_t *set)
 	if (open_listeners(run) || open_control(run))
 		return -1;
 	log_start(run);
-	compose_ready_line(run);
 	if (run->has_keeper && start_child(run, &run->keeper))
 		return -1;
 	return start_child(run, &run->front);

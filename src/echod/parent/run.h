@@ -37,7 +37,6 @@ struct run {
 	struct loop_source signals;
 	struct deadline patience; /* for a child to drain or to end */
 	int64_t started_us;
-	char ready_line[ORDER_LISTENERS_MAX * ADDRESS_TEXT_MAX + 64];
 };
 
 /* Serves until told to end. Returns the exit status of design: 0 drained, 1 failed or forced, 3 not bindable. */
