@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "must.h"
+#include "text.h"
 
 static void check(const struct dialogue *d)
 {
@@ -101,6 +102,19 @@ static const char *argument_of(const char *line, size_t len, const char *word)
 	return line[n] == ' ' ? line + n + 1 : NULL;
 }
 
+/* Well-formed UTF-8 without NUL: what every line is, but for a password. */
+static bool is_text(const char *text, size_t len)
+{
+	unsigned c;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = text_utf8_char(text + i, len - i, &c);
+		if (n == 0 || c == 0)
+			return false;
+	}
+	return true;
+}
+
 static enum dialogue_step user(struct dialogue *d, const char *name, size_t len, struct dialogue_reply *reply)
 {
 	if (d->users == WIRE_USERS_MAX) {
@@ -115,7 +129,7 @@ static enum dialogue_step user(struct dialogue *d, const char *name, size_t len,
 		                    "or this machine's own addresses");
 		return DIALOGUE_REPLY;
 	}
-	if (len == 0 || memchr(name, '\0', len))
+	if (len == 0 || !is_text(name, len))
 		return error(d, reply, "501 That is not a name: 1 to 64 letters, digits and . _ - + @");
 	memcpy(d->name, name, len);
 	d->name[len] = '\0';
@@ -146,9 +160,14 @@ static enum dialogue_step opts(struct dialogue *d, const char *what, size_t len,
 	return DIALOGUE_KEEPALIVE;
 }
 
+static const char not_known[] = "500 That command is not known; HELP lists those that are";
+
+/* The commands whose argument, if there is one, does not matter; but it is text. */
 static enum dialogue_step simple(struct dialogue *d, const char *line, size_t len, struct dialogue_reply *reply)
 {
 	reply->len = 0;
+	if (!is_text(line, len))
+		return error(d, reply, not_known);
 	if (argument_of(line, len, "FEAT")) {
 		add(reply, "211-OPTS KEEPALIVE OFF");
 		add(reply, "211-IDLE %u", d->idle_s);
@@ -164,7 +183,7 @@ static enum dialogue_step simple(struct dialogue *d, const char *line, size_t le
 		d->phase = DIALOGUE_OVER;
 		return DIALOGUE_END;
 	} else {
-		return error(d, reply, "500 That command is not known; HELP lists those that are");
+		return error(d, reply, not_known);
 	}
 	return DIALOGUE_REPLY;
 }
