@@ -27,10 +27,11 @@ struct log {
 	_Atomic uint64_t *lost;
 	pthread_t writer;
 	pthread_mutex_t lock;
-	pthread_cond_t filled;
+	pthread_cond_t filled; /* for the writer */
+	pthread_cond_t ended;  /* by the writer */
 	/* under lock; 0 <= head - tail <= LOG_RING_BYTES */
 	uint64_t head, tail;
-	bool stopping;
+	bool stopping, has_ended;
 	int next_fd; /* to take over, or -1 */
 	/* the writer's own */
 	int fd;
@@ -72,15 +73,15 @@ static size_t ring_take_lines(struct log *log, char *batch)
 	return n;
 }
 
-static void wait_ms(struct log *log, long ms)
+static struct timespec after_ms(long ms)
 {
-	struct timespec until;
+	struct timespec then;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_cond_timedwait(&log->filled, &log->lock, &until);
+	clock_gettime(CLOCK_MONOTONIC, &then);
+	then.tv_nsec += ms * 1000000;
+	then.tv_sec += then.tv_nsec / 1000000000;
+	then.tv_nsec %= 1000000000;
+	return then;
 }
 
 static void take_next_fd(struct log *log)
@@ -115,7 +116,8 @@ static bool write_batch(struct log *log, const char *batch, size_t len)
 			continue;
 		if (log->stopping)
 			return false;
-		wait_ms(log, RETRY_MS);
+		struct timespec retry = after_ms(RETRY_MS);
+		pthread_cond_timedwait(&log->filled, &log->lock, &retry);
 		take_next_fd(log);
 	}
 	return true;
@@ -156,6 +158,8 @@ static void *writer_main(void *arg)
 		if (!write_batch(log, batch, n))
 			break;
 	}
+	log->has_ended = true;
+	pthread_cond_signal(&log->ended);
 	pthread_mutex_unlock(&log->lock);
 	return NULL;
 }
@@ -176,6 +180,7 @@ int log_open(struct log **out, int fd, enum log_level level, _Atomic uint64_t *l
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&log->filled, &attr);
+	pthread_cond_init(&log->ended, &attr);
 	pthread_condattr_destroy(&attr);
 	int err = pthread_create(&log->writer, NULL, writer_main, log);
 	if (err) {
@@ -199,15 +204,16 @@ void log_reopen(struct log *log, int fd)
 /* Returns whether the writer has ended. */
 static bool stop_writer(struct log *log)
 {
-	struct timespec until;
+	struct timespec until = after_ms(CLOSE_MS);
 
 	pthread_mutex_lock(&log->lock);
 	log->stopping = true;
 	pthread_cond_signal(&log->filled);
+	while (!log->has_ended && pthread_cond_timedwait(&log->ended, &log->lock, &until) != ETIMEDOUT)
+		;
+	bool has_ended = log->has_ended;
 	pthread_mutex_unlock(&log->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CLOSE_MS / 1000;
-	return pthread_clockjoin_np(log->writer, NULL, CLOCK_MONOTONIC, &until) == 0;
+	return has_ended && pthread_join(log->writer, NULL) == 0;
 }
 
 void log_finish(struct log *log)
@@ -225,6 +231,7 @@ void log_close(struct log *log)
 	if (log->owns_fd)
 		close(log->fd);
 	pthread_cond_destroy(&log->filled);
+	pthread_cond_destroy(&log->ended);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
 }

@@ -32,7 +32,8 @@ static void show(FILE *out, const char *text, size_t len)
 		used = text_utf8_char(text, len, &c);
 		if (used == 0)
 			used = 1;
-		fwrite(shown, 1, text_escape_utf8(shown, sizeof(shown), text, used), out);
+		text_escape_utf8(shown, sizeof(shown), text, used);
+		fputs(shown, out);
 	}
 }
 

@@ -158,10 +158,15 @@ static void linger_no_more(struct connection *c)
 static void lingered(struct loop_source *source, uint32_t events)
 {
 	struct connection *c = connection_of(source);
-	ssize_t n = recv(source->fd, c->worker->pool.chunk, LINGER_BYTES, MSG_DONTWAIT);
+	/* A unix socket knows no reset but by closing it with unread data. */
+	bool resets_by_unread = c->echoes && c->peer.family == AF_UNIX;
+	int how = MSG_DONTWAIT | (resets_by_unread ? MSG_PEEK : 0);
+	ssize_t n = recv(source->fd, c->worker->pool.chunk, LINGER_BYTES, how);
 
 	(void)events;
-	if (n > 0) {
+	if (n > 0 && resets_by_unread) {
+		connection_destroy(c);
+	} else if (n > 0) {
 		c->mark += (uint64_t)n;
 		c->swallowed = c->echoes;
 		if (c->mark >= LINGER_BYTES)

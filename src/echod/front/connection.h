@@ -28,6 +28,7 @@ struct connection {
 	uint64_t started_ms;        /* the loop's clock */
 	uint64_t bytes_in;          /* echo data received */
 	uint64_t mark, progress_ms; /* the stage's own, to see progress at its deadlines */
+	uint64_t end_at;            /* of bytes_in: when so much has been echoed, the server ends it */
 	struct peer peer;
 	uint16_t listener;
 	uint8_t stage;   /* enum counters_stage */

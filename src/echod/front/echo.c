@@ -145,12 +145,13 @@ void echo_begin(struct connection *c, const uint8_t *rest, size_t len)
 }
 
 /*
- * The server ends the connection. What had arrived when it decided so, up to c->mark in all, is still received and sent
- * back; then, or when the client takes the last byte that is held for it, comes the FIN.
+ * The server ends the connection. What had arrived when it decided so, up to c->end_at in all, is still received and
+ * sent back; then, or when the client takes the last byte that is held for it, comes the FIN. The limit on stalling
+ * holds on.
  */
 static void end_if_echoed(struct connection *c)
 {
-	if (!stream_holds(&c->stream) && c->bytes_in >= c->mark)
+	if (!stream_holds(&c->stream) && c->bytes_in >= c->end_at)
 		closing_say(c, (enum close_reason)c->reason, "", 0);
 }
 
@@ -174,12 +175,12 @@ static void end_when_echoed(struct connection *c, enum close_reason reason)
 {
 	int arrived = 0;
 
-	loop_disarm(&c->worker->loop, &c->deadline);
 	if (ioctl(c->stream.source.fd, FIONREAD, &arrived) < 0 || arrived < 0)
 		arrived = 0;
-	c->mark = c->bytes_in + (uint64_t)arrived;
+	c->end_at = c->bytes_in + (uint64_t)arrived;
 	c->reason = (uint8_t)reason;
 	stream_hand_on(&c->stream, &last_events, 0);
+	look_later(c);
 	end_if_echoed(c);
 }
 

@@ -83,7 +83,6 @@ static void take_link(struct run *run, uint32_t index, int fd)
 static void start(struct run *run)
 {
 	struct front *front = &run->front;
-	int err;
 
 	derive_limit(front);
 	if (gethostname(front->host, sizeof(front->host) - 1) < 0 || !front->host[0])
@@ -92,7 +91,7 @@ static void start(struct run *run)
 	if (!run->workers)
 		fail("no memory for the workers.");
 	for (uint32_t i = 0; i < front->config.workers; i++) {
-		if ((err = worker_start(&run->workers[i], front, i)))
+		if (worker_start(&run->workers[i], front, i))
 			fail("a worker could not be started: too few descriptors, threads or memory.");
 	}
 	run->started = true;
@@ -100,7 +99,7 @@ static void start(struct run *run)
 		if (run->link[i] >= 0)
 			take_link(run, i, run->link[i]);
 	}
-	if ((err = accept_start(&run->acceptor, &run->loop, front, run->workers)))
+	if (accept_start(&run->acceptor, &run->loop, front, run->workers))
 		fail("the listeners could not be watched: too few descriptors or memory.");
 	tell_parent(ORDER_READY, 0);
 }

@@ -199,11 +199,11 @@ static void stamp_work(void *store, struct pool_job *job)
 	s->failed = store_stamp(store, s->stamps.stamp, s->stamps.count) != STORE_OK;
 }
 
-static void stamped(struct keeper *k)
+static void stamped(struct keeper *k, const struct stamp_job *done)
 {
-	const struct stamps *written = &k->stamping->stamps;
+	const struct stamps *written = &done->stamps;
 
-	if (k->stamping->failed) {
+	if (done->failed) {
 		stamps_return(&k->gathering->stamps, written->stamp, written->count);
 		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
 	} else {
@@ -221,8 +221,8 @@ static void take_finished(struct keeper *k)
 		while ((job = pool_take(pools[i])))
 			judged(k, container_of(job, struct judge_case, job));
 	}
-	while (pool_take(k->stamp_pool))
-		stamped(k);
+	while ((job = pool_take(k->stamp_pool)))
+		stamped(k, container_of(job, struct stamp_job, job));
 }
 
 static void jobs_done(struct loop_source *source, uint32_t events)
