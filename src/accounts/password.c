@@ -55,8 +55,14 @@ static bool take_base64(const char **at, char end, uint8_t out[PASSWORD_HASH_MAX
 {
 	const char *stop = strchr(*at, end), *read = NULL;
 
-	if (!stop || sodium_base642bin(out, PASSWORD_HASH_MAX, *at, (size_t)(stop - *at), NULL, out_len, &read,
-	                               sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
+	if (!stop)
+		return false;
+	for (const char *c = *at; c < stop; c++) {
+		if (*c & 0x80) /* libsodium reads every such byte as a slash */
+			return false;
+	}
+	if (sodium_base642bin(out, PASSWORD_HASH_MAX, *at, (size_t)(stop - *at), NULL, out_len, &read,
+	                      sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
 		return false;
 	*at = end ? stop + 1 : stop;
 	return read == stop;

@@ -104,6 +104,8 @@ int number_parse_duration_ms(const char *text, uint64_t *out_ms)
 		s += len;
 		first = false;
 	} while (*s);
+	if (sum == 0 && strpbrk(text, "123456789"))
+		return -ERANGE; /* under a millisecond is not off */
 	*out_ms = sum;
 	return 0;
 }

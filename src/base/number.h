@@ -11,7 +11,8 @@ int number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 
 /*
  * A duration: decimal numbers with a unit (ms, s, m, h, d), as `250ms`, `30s`, `1m30s` or `1.5s`; a bare number is
- * seconds; `off` is 0. Returns 0, or -EINVAL, or -ERANGE above NUMBER_DURATION_MAX_MS.
+ * seconds; `off` is 0. Returns 0, or -EINVAL, or -ERANGE above NUMBER_DURATION_MAX_MS or
+ * between nothing and a millisecond.
  */
 int number_parse_duration_ms(const char *text, uint64_t *out_ms) MUST_CHECK;
 

@@ -25,7 +25,7 @@ void explain_cleartext(const char *where, struct trouble *t)
 {
 	*t = (struct trouble){0};
 	set(t, TROUBLE_FINAL, STATUS_NO_SECRET,
-	    "the way to %s leaves this machine unencrypted, so no password is sent: use a tls: address, an SSH tunnel, "
+	    "the way to %s leaves this machine unencrypted, so no password is sent: use an SSH tunnel, "
 	    "or --allow-cleartext if you know the network",
 	    where);
 }
@@ -90,7 +90,7 @@ void explain_login(const char *where, const char *user, enum login_outcome outco
 		return;
 	case LOGIN_NO_SECRET:
 		set(t, TROUBLE_FINAL, STATUS_NO_SECRET,
-		    "%s takes no password on this path (%u %s): use a tls: address, an SSH tunnel, or start the server "
+		    "%s takes no password on this path (%u %s): use an SSH tunnel, or start the server "
 		    "with --allow-cleartext",
 		    where, code, text);
 		return;

@@ -30,6 +30,22 @@ static void keep_text(struct login_report *report, const char *text, size_t len)
 	text_escape_utf8(report->text, sizeof(report->text), text, len);
 }
 
+/* Takes off the socket what was peeked at. */
+static int take(int fd, size_t len)
+{
+	uint8_t rest[4096];
+
+	while (len > 0) {
+		ssize_t n = recv(fd, rest, len < sizeof(rest) ? len : sizeof(rest), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EPIPE;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 /*
  * One event of the reply. Bytes are peeked at first and only those of one line taken, so that the echoed bytes behind a
  * 230 stay in the socket. Returns a reply_event, or a negative errno.
@@ -48,9 +64,8 @@ static int next_event(int fd, struct reply *r, uint64_t until_ms)
 	if (n == 0)
 		return -EPIPE;
 	enum reply_event event = reply_feed(r, buf, (size_t)n, &used);
-	if (recv(fd, buf, used, 0) < 0)
-		return -errno;
-	return (int)event;
+	err = take(fd, used);
+	return err ? err : (int)event;
 }
 
 /* Reads a whole reply into report. Returns 0; -ETIMEDOUT; -EPROTO, the text then being what came; or another errno. */

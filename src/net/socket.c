@@ -72,7 +72,7 @@ int socket_unacknowledged(int fd)
 
 uint16_t socket_local_port(int fd)
 {
-	struct sockaddr_storage s;
+	struct sockaddr_storage s = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(s);
 
 	if (getsockname(fd, (struct sockaddr *)&s, &len) < 0)

@@ -125,7 +125,7 @@ static enum dialogue_step user(struct dialogue *d, const char *name, size_t len,
 	d->users++;
 	d->phase = DIALOGUE_WANTS_NAME;
 	if (!d->allows_secrets) {
-		dialogue_say(reply, "534 No password may travel on this path, which is not encrypted: use TLS, "
+		dialogue_say(reply, "534 No password may travel on this path, which is not encrypted: use a tunnel, "
 		                    "or this machine's own addresses");
 		return DIALOGUE_REPLY;
 	}
@@ -206,6 +206,7 @@ static enum dialogue_step unfinished(struct dialogue *d, struct dialogue_reply *
 {
 	if (!d->discarding && (d->line > 0 || d->len < sizeof(d->buf)))
 		return DIALOGUE_MORE;
+	explicit_bzero(d->buf, d->len); /* it may be a password line */
 	d->len = d->line = 0;
 	if (d->discarding)
 		return DIALOGUE_MORE;

@@ -34,7 +34,7 @@ def environment(folder, **more):
     report = os.path.join(folder, "sanitizer")
     env["ASAN_OPTIONS"] = f"log_path={report}:exitcode=99"
     env["UBSAN_OPTIONS"] = f"log_path={report}:print_stacktrace=1"
-    env["TSAN_OPTIONS"] = f"log_path={report}:exitcode=99:halt_on_error=0"
+    env["TSAN_OPTIONS"] = f"log_path={report}:exitcode=99:atexit_sleep_ms=0"
     env.update(more)
     return env
 

@@ -129,7 +129,7 @@ def test_no_secret_on_this_path(echoc, fake):
     server = fake("--no-secret")
     result = echoc(server.address, "--user", "anna")
     assert result.returncode == 5
-    one_sentence(result, "534", "tls:", "SSH tunnel")
+    one_sentence(result, "534", "SSH tunnel")
     assert server.commands() == ["USER anna"]
 
 
@@ -159,7 +159,7 @@ def test_cleartext_beyond_this_machine(echoc, tmp_path, allowed):
         assert result.stderr.count(b"unencrypted") == 1  # though it logged in twice
     else:
         assert result.returncode == 5 and b"USER" not in record.read_bytes()
-        one_sentence(result, "10.99.0.2", "tls:", "SSH tunnel", "--allow-cleartext")
+        one_sentence(result, "10.99.0.2", "SSH tunnel", "--allow-cleartext")
 
 
 # The first connection

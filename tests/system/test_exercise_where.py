@@ -198,10 +198,12 @@ def test_S4_strict_port_does_not_move(folder):
             held.enter_context(listen_on(7862))
         port = free_ports(3)
         held.enter_context(listen_on(port))
-        for args in ([], ["--listen", LOOPBACK], ["--listen", f"{LOOPBACK}:{port}-{port + 2}"]):
+        for args in ([], ["--listen", LOOPBACK]):
             done = run_echod(folder, "--strict-port", *args, "--log", f"{folder}/log")
             assert done.returncode == 3 and done.stdout == "", args
-            assert_one_sentence(done.stderr, "in use")
+            assert_one_sentence(done.stderr, "in use", "--strict-port")
+        done = run_echod(folder, "--strict-port", "--listen", f"{LOOPBACK}:{port}-{port + 2}")
+        assert done.returncode == 2 and done.stdout == "" and "--strict-port and a range" in done.stderr
 
 
 def test_S4_a_range(folder):

@@ -233,7 +233,7 @@ def test_a_tail_that_a_server_loses_is_counted(folder, who):
 
 
 def test_a_server_that_is_stuck_and_killed(folder):
-    """ncat writes to a cat that writes to nobody: both wait for ever, and so does echoc, at no cost, until ncat goes."""
+    """ncat writes to a cat that writes to nobody: both wait for ever, and echoc with them until ncat goes."""
     data = some_bytes(512 * 1024)
     with peer("ncat", "-l", LOOPBACK, "%d", "--exec", "/bin/cat") as (server, port), \
             echoc_process(folder, port) as echoc:

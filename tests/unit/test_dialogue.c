@@ -41,7 +41,7 @@
 #define R_503        "503 Say USER first\r\n"
 #define R_530        "530 Name or password is wrong\r\n"
 #define R_534                                                                                                          \
-	"534 No password may travel on this path, which is not encrypted: use TLS, or this machine's own "             \
+	"534 No password may travel on this path, which is not encrypted: use a tunnel, or this machine's own "        \
 	"addresses\r\n"
 
 #define NEWS       "Last login 2026-01-02T03:04:05Z from 127.0.0.1"

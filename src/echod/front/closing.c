@@ -63,6 +63,7 @@ void closing_broken(struct connection *c, int err)
 {
 	switch (-err) {
 	case ECONNRESET:
+	case ECONNABORTED:
 	case EPIPE:
 	case ETIMEDOUT:
 	case EHOSTUNREACH:
@@ -138,11 +139,21 @@ static void await_acknowledgement(struct connection *c)
 	look(&c->deadline);
 }
 
+/* Returns whether the connection is still here: one that takes no FIN is broken already. */
+static bool send_fin(struct connection *c)
+{
+	if (shutdown(c->stream.source.fd, SHUT_WR) == 0)
+		return true;
+	reset_at_close(c);
+	connection_destroy(c);
+	return false;
+}
+
 void closing_finish(struct connection *c, enum close_reason reason)
 {
 	enter(c, reason);
-	shutdown(c->stream.source.fd, SHUT_WR);
-	await_acknowledgement(c);
+	if (send_fin(c))
+		await_acknowledgement(c);
 }
 
 /* A client that may still be owed echoed bytes gets them. */
@@ -193,8 +204,7 @@ void closing_say(struct connection *c, enum close_reason reason, const char *tex
 		return;
 	}
 	enter(c, reason);
-	shutdown(fd, SHUT_WR);
-	if (!watch(c, lingered, EPOLLIN))
+	if (!send_fin(c) || !watch(c, lingered, EPOLLIN))
 		return;
 	c->mark = 0;
 	deadline_init(&c->deadline, linger_time_is_up);

@@ -8,11 +8,16 @@
 
 #include "channel.h"
 
+#define AGAIN_MS 100
+
+static void watch_link(struct deadline *again);
+
 void keeper_init(struct keeper *k, struct loop *loop)
 {
 	*k = (struct keeper){.loop = loop, .source.fd = -1, .free_count = KEEPER_SLOTS};
 	for (uint16_t i = 0; i < KEEPER_SLOTS; i++)
 		k->free_slots[i] = (uint16_t)(KEEPER_SLOTS - 1 - i);
+	deadline_init(&k->again, watch_link);
 }
 
 static void drop_ask(struct keeper *k, int slot)
@@ -60,6 +65,7 @@ static void drop_link(struct keeper *k)
 
 	if (k->source.fd < 0)
 		return;
+	loop_disarm(k->loop, &k->again);
 	loop_remove(k->loop, &k->source);
 	close(k->source.fd);
 	k->source.fd = -1;
@@ -99,7 +105,7 @@ static void link_ready(struct loop_source *source, uint32_t events)
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	int err = channel_receive(source->fd, &verdict, sizeof(verdict), NULL, 1);
-	if (err == -EAGAIN)
+	if (would_wait(err))
 		return;
 	if (err) {
 		drop_link(k);
@@ -112,14 +118,20 @@ static void link_ready(struct loop_source *source, uint32_t events)
 		answer(k, slot, &verdict);
 }
 
+/* Nobody joins a link anew, so it is not given up for want of memory. */
+static void watch_link(struct deadline *again)
+{
+	struct keeper *k = container_of(again, struct keeper, again);
+
+	if (loop_add(k->loop, &k->source, EPOLLIN))
+		loop_arm(k->loop, again, AGAIN_MS);
+}
+
 void keeper_replace(struct keeper *k, int fd)
 {
 	drop_link(k);
 	k->source = (struct loop_source){.fd = fd, .ready = link_ready};
-	if (loop_add(k->loop, &k->source, EPOLLIN)) {
-		close(fd);
-		k->source.fd = -1;
-	}
+	watch_link(&k->again);
 }
 
 /* Keeps a question until the keeper takes it. */

@@ -21,6 +21,7 @@ typedef void keeper_answered(struct connection *, const struct verdict *);
 struct keeper {
 	struct loop *loop;
 	struct loop_source source; /* fd -1: no keeper */
+	struct deadline again;     /* to watch a link for which there was no memory */
 	uint32_t free_count;
 	uint16_t free_slots[KEEPER_SLOTS];
 	/* Slots whose questions the socket does not take yet, in order; a ring. */

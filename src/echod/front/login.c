@@ -109,8 +109,10 @@ static void answered(struct connection *c, const struct verdict *v)
 	c->login->busy = v->answer == ANSWER_BUSY;
 	if (v->answer == ANSWER_REFUSED)
 		log_failure(c, d->name);
-	enum dialogue_step step = dialogue_answer(d, (enum dialogue_answer)v->answer, v->name[0] ? v->name : NULL,
-	                                          v->news[0] ? v->news : NULL, &reply);
+	/* A keeper that says what no keeper says is out of its mind, and so out of reach. */
+	enum dialogue_answer said = v->answer <= ANSWER_BUSY ? (enum dialogue_answer)v->answer : ANSWER_UNAVAILABLE;
+	enum dialogue_step step =
+	    dialogue_answer(d, said, v->name[0] ? v->name : NULL, v->news[0] ? v->news : NULL, &reply);
 	if (step == DIALOGUE_IN) {
 		c->user = strdup(d->name);
 		if (!c->user) {

@@ -32,7 +32,9 @@ static _Noreturn void fail(const char *sentence)
 	struct order order = {.kind = ORDER_FAILED};
 
 	snprintf(order.text, sizeof(order.text), "%s", sentence);
-	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	int err = channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	if (err == -EBADF || err == -ENOTSOCK)
+		program_say("echod-front", "cannot start: this program is started by echod, not by hand");
 	_exit(1);
 }
 
@@ -40,7 +42,8 @@ static void tell_parent(enum order_kind kind, uint64_t value)
 {
 	struct order order = {.kind = (uint32_t)kind, .value = value};
 
-	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	if (channel_send(ORDER_FD, &order, sizeof(order), -1, 0))
+		_exit(1); /* the parent would wait for it for ever; so it sees us end */
 }
 
 /* The connections that fit beside what the front itself needs. */
@@ -216,9 +219,7 @@ int main(void)
 	run.empty = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = worker_is_empty};
 	run.front.empty_fd = run.empty.fd;
 	if (run.empty.fd < 0 || loop_init(&run.loop) || loop_add(&run.loop, &run.parent, EPOLLIN) ||
-	    loop_add(&run.loop, &run.empty, EPOLLIN)) {
-		program_say("echod-front", "cannot start: this program is started by echod, not by hand");
-		return 1;
-	}
+	    loop_add(&run.loop, &run.empty, EPOLLIN))
+		fail("the front could not be started: too few descriptors or memory.");
 	return loop_run(&run.loop) ? 1 : 0;
 }

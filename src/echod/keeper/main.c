@@ -21,10 +21,13 @@
 #define HASH_QUEUE     64   /* passwords that may wait; full means 421 at once */
 #define NAME_QUEUE     1024 /* names that may wait: each costs microseconds */
 #define HASH_NICE      5    /* a hash yields to an echo */
+#define AGAIN_MS       100
 #define STAMP_EVERY_MS 1000
 
 struct link {
 	struct loop_source source; /* fd -1: none */
+	struct keeper *keeper;
+	struct deadline again; /* to watch it, when there was no memory */
 	uint32_t index, generation;
 	bool waits; /* for room to send; it is not read from meanwhile, so a front that takes nothing gets no further */
 	struct pool_job *unsent, **unsent_end; /* verdicts that the socket does not take yet */
@@ -57,7 +60,11 @@ static void tell_parent(enum order_kind kind, const char *text)
 	struct order order = {.kind = (uint32_t)kind};
 
 	text_copy(order.text, sizeof(order.text), text);
-	(void)!channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	int err = channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
+	if (err == -EBADF || err == -ENOTSOCK)
+		program_say("echod-keeper", "cannot start: this program is started by echod, not by hand");
+	if (err)
+		_exit(1); /* the parent would wait for it for ever; so it sees us end */
 }
 
 static _Noreturn void fail(struct keeper *k, const char *sentence)
@@ -71,6 +78,7 @@ static void drop_link(struct keeper *k, struct link *l)
 {
 	if (l->source.fd < 0)
 		return;
+	loop_disarm(&k->loop, &l->again);
 	loop_remove(&k->loop, &l->source);
 	close(l->source.fd);
 	l->source.fd = -1;
@@ -267,8 +275,7 @@ static void take_question(struct keeper *k, struct link *l, const struct ask *as
 static void link_ready(struct loop_source *source, uint32_t events)
 {
 	struct link *l = container_of(source, struct link, source);
-	/* The links are the keeper's array; the first one's address leads back to it. */
-	struct keeper *k = container_of(l - l->index, struct keeper, link[0]);
+	struct keeper *k = l->keeper;
 
 	if (events & EPOLLOUT)
 		send_verdicts(k, l);
@@ -278,17 +285,18 @@ static void link_ready(struct loop_source *source, uint32_t events)
 	int err = channel_receive(l->source.fd, &ask, sizeof(ask), NULL, 1);
 	if (!err)
 		take_question(k, l, &ask);
-	else if (err != -EAGAIN)
+	else if (err != -EAGAIN && err != -ENOMEM && err != -ENOBUFS) /* those pass, and nobody joins a link anew */
 		drop_link(k, l);
 	password_wipe(&ask, sizeof(ask));
 }
 
-static void watch_link(struct keeper *k, struct link *l)
+/* Nobody joins a link anew, so it is not given up for want of memory. */
+static void watch_link(struct deadline *again)
 {
-	if (loop_add(&k->loop, &l->source, EPOLLIN)) {
-		close(l->source.fd);
-		l->source.fd = -1;
-	}
+	struct link *l = container_of(again, struct link, again);
+
+	if (loop_add(&l->keeper->loop, &l->source, EPOLLIN))
+		loop_arm(&l->keeper->loop, again, AGAIN_MS);
 }
 
 /* Questions are taken only when there are pools to put them in. */
@@ -305,7 +313,7 @@ static void take_link(struct keeper *k, uint32_t index, int fd)
 	l->unsent_end = &l->unsent;
 	l->source = (struct loop_source){.fd = fd, .ready = link_ready};
 	if (k->started)
-		watch_link(k, l);
+		watch_link(&l->again);
 }
 
 /* The store is opened once here, so that a failure is one sentence; then every thread opens its own. */
@@ -372,7 +380,7 @@ static void start(struct keeper *k)
 	k->started = true;
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++) {
 		if (k->link[i].source.fd >= 0)
-			watch_link(k, &k->link[i]);
+			watch_link(&k->link[i].again);
 	}
 	tell_parent(ORDER_READY, "");
 }
@@ -460,16 +468,17 @@ int main(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	program_fix_descriptors();
-	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
+	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++) {
 		k.link[i].source.fd = -1;
+		k.link[i].keeper = &k;
+		deadline_init(&k.link[i].again, watch_link);
+	}
 	k.gathering = &k.stamp_job[0];
 	deadline_init(&k.stamp_time, write_stamps);
 	k.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};
 	k.done = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = jobs_done};
 	if (k.done.fd < 0 || loop_init(&k.loop) || loop_add(&k.loop, &k.parent, EPOLLIN) ||
-	    loop_add(&k.loop, &k.done, EPOLLIN)) {
-		program_say("echod-keeper", "cannot start: this program is started by echod, not by hand");
-		return 1;
-	}
+	    loop_add(&k.loop, &k.done, EPOLLIN))
+		fail(&k, "the keeper could not be started: too few descriptors or memory.");
 	return loop_run(&k.loop) ? 1 : 0;
 }

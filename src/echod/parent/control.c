@@ -12,6 +12,8 @@
 
 #include "file.h"
 
+#define PAUSE_MS 100
+
 static void name_of(const char *ending, char name[32])
 {
 	snprintf(name, 32, "%ld.%s", (long)getpid(), ending);
@@ -82,6 +84,13 @@ static struct control_client *free_client(struct control *control)
 	return NULL;
 }
 
+static void accept_again(struct deadline *d)
+{
+	struct control *control = container_of(d, struct control, pause);
+
+	loop_change(control->loop, &control->source, EPOLLIN);
+}
+
 static void control_ready(struct loop_source *source, uint32_t events)
 {
 	struct control *control = container_of(source, struct control, source);
@@ -89,8 +98,11 @@ static void control_ready(struct loop_source *source, uint32_t events)
 	struct control_client *client = free_client(control);
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) { /* for want of descriptors: the listener stays ready, and must not keep the loop busy */
+		loop_change(control->loop, source, 0);
+		loop_arm(control->loop, &control->pause, PAUSE_MS);
 		return;
+	}
 	if (!client || !is_trusted(fd)) {
 		close(fd);
 		return;
@@ -132,6 +144,7 @@ int control_open(struct control *control, struct loop *loop, const char *state,
 
 	*control = (struct control){.loop = loop, .folder = -1, .answer = answer, .arg = arg};
 	control->source = (struct loop_source){.fd = -1, .ready = control_ready};
+	deadline_init(&control->pause, accept_again);
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].source.fd = -1;
 	int err = file_make_folder(state);
@@ -170,6 +183,7 @@ void control_close(struct control *control)
 	if (control->source.fd >= 0) {
 		name_of("sock", name);
 		unlinkat(control->folder, name, 0);
+		loop_disarm(control->loop, &control->pause);
 		loop_remove(control->loop, &control->source);
 		close(control->source.fd);
 		control->source.fd = -1;

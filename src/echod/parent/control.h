@@ -25,6 +25,7 @@ struct control_client {
 
 struct control {
 	struct loop *loop;
+	struct deadline pause;     /* until clients are accepted again, after that failed */
 	struct loop_source source; /* the listening socket, or -1 */
 	int folder;                /* run/, or -1 */
 	/* Answers the command, NUL-ended: a document of *len bytes that is freed here, or NULL for an unknown one. */

@@ -28,12 +28,14 @@ static int give_up(char *why, const struct address *a, uint16_t port, const char
 	return -1;
 }
 
-static const char *advice_for(int err, const struct address *a)
+static const char *advice_for(int err, const struct address *a, const struct options *o)
 {
 	switch (err) {
 	case EADDRINUSE:
-		return a->is_unix ? "end the server that has it, or give another path"
-		                  : "give another port, or --next-port to take the next free one";
+		if (a->is_unix)
+			return "end the server that has it, or give another path";
+		return o->strict_port ? "give another port, or leave out --strict-port"
+		                      : "give another port, or --next-port to take the next free one";
 	case EACCES:
 		return a->is_unix ? "give a path in a folder that is yours"
 		                  : "ports below 1024 need root or CAP_NET_BIND_SERVICE: give a higher one";
@@ -101,7 +103,7 @@ static int try_ports(struct listener *l, const struct addrinfo *ai, const struct
 		if (l->fd >= 0)
 			return 0;
 		if (l->fd != -EADDRINUSE || !moves)
-			return give_up(why, a, (uint16_t)port, strerror(-l->fd), advice_for(-l->fd, a));
+			return give_up(why, a, (uint16_t)port, strerror(-l->fd), advice_for(-l->fd, a, o));
 		log_busy(log, a, port);
 		port = port_after(a, port);
 		if (tries + 1 == TRIES_MAX || port > last)
@@ -137,6 +139,11 @@ static int open_tcp(struct listener *l, const struct options *o, struct log *log
 		struct peer p = peer_from_sockaddr(&s);
 		l->local = peer_is_loopback(&p);
 		l->port = socket_local_port(l->fd);
+		if (!l->port) {
+			freeaddrinfo(found);
+			listen_close(l);
+			return give_up(why, &l->address, l->address.first, "its port cannot be found out", "try again");
+		}
 		tune(l->fd, o);
 	}
 	freeaddrinfo(found);
@@ -217,7 +224,7 @@ static int open_unix(struct listener *l, const struct options *o, char *why)
 		listen_close(l);
 		return give_up(why, &l->address, 0,
 		               err == -EEXIST ? "something that is no socket has that path" : strerror(-err),
-		               advice_for(-err, &l->address));
+		               advice_for(-err, &l->address, o));
 	}
 	l->local = true;
 	return 0;

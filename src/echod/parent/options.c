@@ -60,7 +60,8 @@ static const char help[] =
     "\n"
     "  --help, --version\n"
     "\n"
-    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP reopens the log.\n"
+    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP or\n"
+    "SIGUSR1 reopens the log; SIGQUIT ends at once.\n"
     "Status: 0 drained, 1 failed at start or forced, 2 usage, 3 address busy or not bindable.\n";
 
 enum {
@@ -278,6 +279,10 @@ static void check(struct options *o)
 		program_usage(NAME, "--accounts: the path is longer than %d bytes.", ORDER_TEXT_MAX - 1);
 	if (o->next_port && o->strict_port)
 		program_usage(NAME, "--next-port and --strict-port exclude each other: give one.");
+	for (uint32_t i = 0; o->strict_port && i < o->listeners; i++) {
+		if (o->listen[i].port_kind == ADDRESS_PORT_RANGE)
+			program_usage(NAME, "--strict-port and a range of ports exclude each other: give one port.");
+	}
 	if (!o->login_ms)
 		program_usage(NAME, "--login-time off: a login must have a limit; give a duration.");
 }

@@ -30,6 +30,7 @@
 #define FRONT_PATIENCE_MS  2000
 #define KEEPER_PATIENCE_MS 7000 /* a store that another process keeps locked is waited for 5 s */
 #define FORCED_PATIENCE_MS 200
+#define LAST_WORDS         8
 
 static void begin_ending(struct run *run);
 
@@ -173,6 +174,8 @@ static bool child_ready(struct run *run, struct child *child)
 
 	if (err == -EAGAIN)
 		return false;
+	if (err == -ECONNRESET) /* it ended with orders unread; what it said before stands behind this */
+		return true;
 	if (err) { /* it is ending; SIGCHLD says when it has */
 		loop_remove(&run->loop, &child->source);
 		child_hang_up(child);
@@ -246,9 +249,9 @@ static void child_ended(struct run *run, struct child *child, int how)
 
 	child->pid = 0;
 	child->ready = false;
-	while (child->fd >= 0 && child_ready(run, child)) {
-		/* it may have said why before it ended */
-	}
+	/* It may have said why before it ended: a few words at most. */
+	for (int i = 0; i < LAST_WORDS && child->fd >= 0 && child_ready(run, child); i++)
+		;
 	if (child->fd >= 0) {
 		loop_remove(&run->loop, &child->source);
 		child_hang_up(child);

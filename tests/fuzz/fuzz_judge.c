@@ -1,0 +1,59 @@
+/* The keeper, asked by a front that says anything: the input is a struct ask as it came over the link. */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "judge.h"
+#include "name.h"
+
+static const struct judge_court court = {.register_open = {0, 1}, .listeners = 2};
+
+static void check_at_once(const struct judge_case *jc)
+{
+	const struct ask *ask = &jc->ask;
+	bool fits = ask->name_len <= sizeof(ask->name) && ask->secret_len <= sizeof(ask->secret);
+
+	switch ((enum dialogue_answer)jc->verdict.answer) {
+	case ANSWER_KNOWN: CHECK(fits && ask->kind == ASK_NAME && ask->listener != 1 && jc->verdict.name[0]); return;
+	case ANSWER_BAD_NAME: CHECK(fits && !jc->verdict.name[0]); return;
+	case ANSWER_UNAVAILABLE: CHECK(!fits || (ask->kind != ASK_NAME && ask->kind != ASK_SECRET)); return;
+	case ANSWER_UNKNOWN:
+	case ANSWER_IN:
+	case ANSWER_REFUSED:
+	case ANSWER_BAD_SECRET:
+	case ANSWER_BUSY: break;
+	}
+	CHECK(jc->verdict.answer == ANSWER_UNAVAILABLE); /* the others only the store can give */
+}
+
+/* What goes on to the store. */
+static void check_case(const struct judge_case *jc)
+{
+	const struct ask *ask = &jc->ask;
+	char again[NAME_BYTES_MAX + 1];
+
+	CHECK(ask->name_len <= sizeof(ask->name) && ask->secret_len <= sizeof(ask->secret));
+	CHECK(ask->kind == ASK_SECRET || (ask->kind == ASK_NAME && ask->listener == 1));
+	CHECK(name_normalise(jc->verdict.name, strlen(jc->verdict.name), again) == 0);
+	CHECK(strcmp(again, jc->verdict.name) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct judge_case *jc = calloc(1, sizeof(*jc)); /* as the keeper has it */
+
+	if (!jc)
+		abort();
+	memcpy(&jc->ask, data ? data : (const uint8_t *)"", len < sizeof(jc->ask) ? len : sizeof(jc->ask));
+	jc->court = &court;
+	memset(&jc->verdict, 0xa5, sizeof(jc->verdict));
+	if (judge_at_once(jc))
+		check_at_once(jc);
+	else
+		check_case(jc);
+	CHECK(jc->verdict.id == jc->ask.id && jc->verdict.created == 0 && jc->verdict.news[0] == '\0');
+	CHECK(memchr(jc->verdict.name, '\0', sizeof(jc->verdict.name)));
+	CHECK(jc->account.name[0] == '\0' && !jc->failed);
+	free(jc);
+	return 0;
+}
