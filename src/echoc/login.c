@@ -13,14 +13,14 @@
 #include "text.h"
 #include "wait.h"
 
-bool login_path_is_local(int fd)
+int login_path_is_local(int fd)
 {
 	struct sockaddr_storage here = {0}, there = {0};
 	socklen_t here_len = sizeof(here), there_len = sizeof(there);
 
 	if (getsockname(fd, (struct sockaddr *)&here, &here_len) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&there, &there_len) < 0)
-		return false;
+		return -errno;
 	struct peer a = peer_from_sockaddr(&here), b = peer_from_sockaddr(&there);
 	return peer_path_is_local(&a, &b);
 }

@@ -52,7 +52,10 @@ enum login_outcome login_greet(int fd, struct login_report *) MUST_CHECK;
 /* USER and PASS, until the server lets in or a reason not to go on. */
 enum login_outcome login_enter(int fd, const struct login_terms *, struct login_report *) MUST_CHECK;
 
-/* Whether both ends of fd are this machine, so that a password may travel in the clear. */
-bool login_path_is_local(int fd);
+/*
+ * Whether both ends of fd are this machine, so that a password may travel in the clear: 1 or 0, or a negative errno
+ * when the connection is gone, and with it the answer.
+ */
+int login_path_is_local(int fd) MUST_CHECK;
 
 #endif

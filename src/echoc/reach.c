@@ -30,10 +30,10 @@ void reach_progress(struct reach *r)
 	r->trouble_ms = 0;
 }
 
-/* Whether a password may go to fd; warns, once, where it may only because --allow-cleartext says so. */
-static bool may_send_secret(struct reach *r, int fd)
+/* Whether a password may go there; warns, once, where it may only because --allow-cleartext says so. */
+static bool may_send_secret(struct reach *r, bool is_local)
 {
-	if (login_path_is_local(fd))
+	if (is_local)
 		return true;
 	if (!r->options->allow_cleartext)
 		return false;
@@ -57,8 +57,13 @@ static bool log_in(struct reach *r, int fd, bool first, struct trouble *trouble)
 	struct login_report report;
 	enum login_outcome outcome = login_greet(fd, &report);
 
+	int is_local = outcome == LOGIN_FINE ? login_path_is_local(fd) : 0;
+	if (is_local < 0) {
+		snprintf(report.text, sizeof(report.text), "%s", strerror(-is_local));
+		outcome = LOGIN_ENDED;
+	}
 	if (outcome == LOGIN_FINE) {
-		if (!may_send_secret(r, fd)) {
+		if (!may_send_secret(r, is_local)) {
 			explain_cleartext(r->where, trouble);
 			return false;
 		}

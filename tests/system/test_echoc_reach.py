@@ -2,7 +2,9 @@
 import os
 import shutil
 import socket
+import struct
 import subprocess
+import threading
 import sys
 import time
 
@@ -200,6 +202,22 @@ def test_hung_up_before_the_greeting(echoc, fake):
     result = echoc(server.address)
     assert result.returncode == 3 and server.connections() == 1
     one_sentence(result, server.address, "ended the connection")
+
+
+def test_reset_behind_the_greeting_is_a_lost_connection_and_no_unsafe_path(echoc):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def greet_and_reset():
+            connection = listener.accept()[0]
+            connection.sendall(b"220 here echod ready\r\n")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        server = threading.Thread(target=greet_and_reset)
+        server.start()
+        result = echoc(f"127.0.0.1:{listener.getsockname()[1]}")
+        server.join()
+    assert result.returncode == 3
+    one_sentence(result, "cannot log in")
 
 
 def test_no_greeting(echoc, fake):
