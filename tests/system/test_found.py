@@ -160,10 +160,10 @@ def test_05_a_mute_client_stalls_though_nothing_is_held(server, kind):
     s.wait_log("disconnect", reason="stall_time", bytes_in=size)
 
 
-@pytest.mark.parametrize("kind, options", [("login", []), ("raw", ["--idle-time", "1s"])])
+@pytest.mark.parametrize("kind, options", [("login", []), ("raw", ["--idle-time", "2s"])])
 def test_05_a_slow_reader_neither_stalls_nor_idles(server, kind, options):
     """It has said all that it has to say, and takes its tail for longer than either limit; then it idles."""
-    s = server("--stall-time", "1s", *options, listen=BOTH)
+    s = server("--stall-time", "2s", *options, listen=BOTH)
     c, data, size = s.echo_client(kind, rcvbuf=16 * 1024, mss=MSS), Positional("slow", kind), 100 * 1024
     c.send(data.at(0, size))
     s.wait_status(lambda st: st["bytes_in"] == size and st["chunks_held"] == 0, "the kernel to have all of it", 1)
