@@ -85,6 +85,7 @@ static bool parse(const char *hash, struct phc *phc)
 
 int password_init(void)
 {
+	/* unreached: it fails only where the machine has no source of randomness */
 	return sodium_init() < 0 ? -ENOSYS : 0;
 }
 
@@ -105,6 +106,7 @@ int password_hash(struct password_cost cost, const void *secret, size_t len, cha
 {
 	assert(cost.kib >= PASSWORD_MIN_KIB && cost.kib <= PASSWORD_MAX_KIB);
 	assert(cost.passes >= 1 && cost.passes <= PASSWORD_MAX_PASSES);
+	/* unreached: want of memory for a hash, which tests/full/test_faults.py makes */
 	return crypto_pwhash_argon2id_str(hash, secret, len, cost.passes, (size_t)cost.kib * 1024) == 0 ? 0 : -ENOMEM;
 }
 

@@ -96,6 +96,7 @@ static enum store_result fail(struct store *s, int rc, const char *doing)
 	case SQLITE_FULL:
 	case SQLITE_NOMEM:
 	case SQLITE_CONSTRAINT:
+		/* unreached: a rollback that fails, though the change did not */
 		if (sqlite3_get_autocommit(s->file.db))
 			return result;
 	}
@@ -119,6 +120,7 @@ static enum store_result ready(struct store *s)
 {
 	enum store_file_state state = store_file_look(&s->file);
 
+	/* unreached: no other value */
 	switch (state) {
 	case STORE_FILE_SAME: return STORE_OK;
 	case STORE_FILE_BARRED: return STORE_UNAVAILABLE;
@@ -144,6 +146,7 @@ static char *path_in(const char *where, char why[STORE_WHY_MAX])
 	}
 	if (*path == '/')
 		absolute = strdup(path);
+	/* unreached: want of memory, and a current folder that was removed */
 	else if (!(folder = getcwd(NULL, 0)) || asprintf(&absolute, "%s/%s", folder, path) < 0)
 		absolute = NULL;
 	free(folder);
@@ -210,6 +213,7 @@ static bool read_text(sqlite3_stmt *stmt, int column, char *out, size_t cap)
 	const void *text = sqlite3_column_text(stmt, column);
 	size_t len = (size_t)sqlite3_column_bytes(stmt, column);
 
+	/* unreached: no column is NULL, by the schema */
 	if (!text || len >= cap || memchr(text, '\0', len))
 		return false;
 	memcpy(out, text, len);
@@ -250,7 +254,7 @@ enum store_result store_find(struct store *s, const char *name, struct account *
 	if (result != STORE_OK)
 		return result;
 	int rc = prepare(s, FIND);
-	if (rc != SQLITE_OK)
+	if (rc != SQLITE_OK) /* unreached: opening has prepared it */
 		return fail(s, rc, "read");
 	bind_text(s, FIND, 1, name);
 	rc = sqlite3_step(s->stmt[FIND]);

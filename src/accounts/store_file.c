@@ -57,6 +57,7 @@ enum store_result store_file_explain(struct store_file *f, int rc, const char *d
 	case SQLITE_CONSTRAINT: return refuse(f, doing, "%.120s; nothing was written.", sqlite3_errmsg(f->db));
 	default:
 		return refuse(f, doing, "%.120s; restore the file from a copy, or move it away.",
+		              /* unreached: without a handle SQLite says NOMEM */
 		              f->db ? sqlite3_errmsg(f->db) : cause);
 	}
 }
@@ -78,6 +79,7 @@ static bool look_up(const char *path, const char *tail, struct store_file_id *id
 
 static bool is_same(const struct store_file_id *a, const struct store_file_id *b)
 {
+	/* unreached: two files of one number, on two file systems, under one name */
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
@@ -115,7 +117,7 @@ static enum store_result check_header(struct store_file *f)
 	sqlite3_file *file = NULL;
 	int rc = sqlite3_file_control(f->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK) /* unreached: each open file has its pointer */
 		rc = file->pMethods->xRead(file, header, sizeof(header), 0);
 	if (rc == SQLITE_IOERR_SHORT_READ)
 		rc = SQLITE_NOTADB;
@@ -146,6 +148,7 @@ static int ask(sqlite3 *db, const char *sql, char *answer, size_t cap)
 		rc = SQLITE_OK;
 	}
 	int end = sqlite3_finalize(stmt);
+	/* unreached: each PRAGMA that is asked gives a row */
 	return rc == SQLITE_DONE || rc == SQLITE_OK ? end : rc;
 }
 
@@ -178,6 +181,7 @@ static enum store_result check_content(struct store_file *f)
 		rc = ask(f->db, "PRAGMA journal_mode = WAL", answer, sizeof(answer));
 	if (rc != SQLITE_OK)
 		return store_file_explain(f, rc, "open");
+	/* unreached: no file system of the tests lacks shared memory */
 	if (strcmp(answer, "wal") != 0)
 		return refuse(f, "open", "no write-ahead log is to be had there; put the file on a local disk.");
 	return STORE_OK;
@@ -216,6 +220,7 @@ static void unlink_beside(const struct store_file *f, const char *tail)
 {
 	char *name = NULL;
 
+	/* unreached: want of memory, which tests/full/test_faults.py makes */
 	if (asprintf(&name, "%s%s", f->path, tail) < 0)
 		return;
 	(void)unlink(name);
@@ -231,10 +236,12 @@ static bool has_no_name(const struct store_file *f)
 	DIR *fds = opendir("/proc/self/fd");
 	bool unlinked = false;
 
+	/* unreached: want of a descriptor; tests/full/test_faults.py takes them */
 	if (!fds)
 		return false;
 	for (struct dirent *entry = readdir(fds); entry && !unlinked; entry = readdir(fds)) {
 		struct stat st;
+		/* unreached: a descriptor closed meanwhile; the same number on another file system */
 		if (fstatat(dirfd(fds), entry->d_name, &st, 0) == 0 && st.st_dev == f->id.dev && st.st_ino == f->id.ino)
 			unlinked = st.st_nlink == 0;
 	}
@@ -256,6 +263,7 @@ static void abandon(struct store_file *f)
 
 	empty_log(f);
 	store_file_close(f);
+	/* unreached: a log removed by hand, or made anew, within this call */
 	if (look_up(f->path, "-wal", &now) && is_same(&now, &f->log_id)) { /* else another file's, made since */
 		unlink_beside(f, "-wal");
 		unlink_beside(f, "-shm");

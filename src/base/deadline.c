@@ -161,5 +161,6 @@ int deadline_wait_ms(const struct deadline_wheel *wheel, uint64_t now_ms)
 	uint64_t at_ms = next << DEADLINE_TICK_SHIFT;
 	if (at_ms <= now_ms)
 		return 0;
+	/* unreached: the wheel spans 2^28 ms */
 	return at_ms - now_ms > 1 << 30 ? 1 << 30 : (int)(at_ms - now_ms);
 }

@@ -129,9 +129,10 @@ bool exchange_complete(const struct exchange *ex)
 
 short exchange_events(const struct exchange *ex)
 {
-	bool to_send = !ex->error && ex->sent < ex->filled;
+	bool to_send = ex->sent < ex->filled || (ex->ended && !ex->half_closed);
 
-	return to_send ? POLLIN | POLLOUT : POLLIN;
+	/* After an error POLLOUT alone says that there is nothing more to be read: see exchange_step. */
+	return to_send || ex->error ? POLLIN | POLLOUT : POLLIN;
 }
 
 /* What is sent is lost, but what the server sent before may still be read: the end is seen there. */
@@ -210,12 +211,13 @@ static enum exchange_result receive(struct exchange *ex)
 
 enum exchange_result exchange_step(struct exchange *ex, short revents)
 {
-	enum exchange_result result = EXCHANGE_GOES_ON;
+	bool gave_up = ex->error != 0;
 
 	send_some(ex);
 	if (revents & (POLLIN | POLLHUP | POLLERR))
-		result = receive(ex);
-	return result;
+		return receive(ex);
+	/* A connection may outlive the error (ENOBUFS, ENOMEM): its end would be waited for in vain. */
+	return gave_up && (revents & POLLOUT) ? EXCHANGE_DROPPED : EXCHANGE_GOES_ON;
 }
 
 void exchange_describe_end(const struct exchange *ex, char *text, size_t cap)

@@ -152,12 +152,14 @@ static enum login_outcome command(int fd, const char *word, const char *argument
 	line[n + len] = '\n';
 	int err = send_all(fd, line, n + len + 1, wait_now_ms() + LOGIN_REPLY_MS);
 	explicit_bzero(line, sizeof(line));
-	if (err && err != -EPIPE && err != -ECONNRESET)
-		return failed(err, report);
-	/* Even where the sending failed: a 421 may be waiting to be read. */
-	err = read_reply(fd, LOGIN_REPLY_MS, show, report);
-	if (err)
-		return failed(err, report);
+	/* Where the sending failed, a 421 may have come before; nothing is worth waiting for. */
+	int unread = read_reply(fd, err ? 0 : LOGIN_REPLY_MS, show, report);
+	if (err && unread == -ETIMEDOUT) {
+		keep_text(report, strerror(-err), strlen(strerror(-err)));
+		unread = err;
+	}
+	if (unread)
+		return failed(unread, report);
 	return report->code == 421 || report->code == 451 ? LOGIN_BUSY : LOGIN_FINE;
 }
 

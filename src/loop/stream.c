@@ -76,6 +76,7 @@ static int hold(struct stream *s, const uint8_t *data, size_t len)
 
 static bool is_passing(int err)
 {
+	/* unreached: EWOULDBLOCK is EAGAIN on Linux, and a call that does not wait is not interrupted */
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
 }
 

@@ -218,6 +218,7 @@ enum dialogue_step dialogue_next(struct dialogue *d, struct dialogue_reply *repl
 {
 	check(d);
 	reply->len = 0;
+	/* unreached: who has been let in or sent away is not asked again */
 	if (d->phase == DIALOGUE_WAITS || d->phase == DIALOGUE_IS_IN || d->phase == DIALOGUE_OVER)
 		return DIALOGUE_MORE;
 	for (;;) {
@@ -262,10 +263,12 @@ enum dialogue_step dialogue_answer(struct dialogue *d, enum dialogue_answer answ
 	d->secret = d->secret_len = 0;
 	d->phase = DIALOGUE_WANTS_NAME;
 	reply->len = 0;
+	/* unreached: the keeper's names are shorter */
 	if (name && strlen(name) < sizeof(d->name)) {
 		d->name_len = (uint16_t)strlen(name);
 		memcpy(d->name, name, (size_t)d->name_len + 1);
 	}
+	/* unreached: no other value */
 	switch (answer) {
 	case ANSWER_KNOWN:
 		d->creates = false;

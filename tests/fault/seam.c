@@ -93,6 +93,24 @@ bool seam_fails(const char *kind)
 	return true;
 }
 
+void seam_arm(const char *kind, uint64_t at, int err)
+{
+	struct seam_plan *p = plan;
+
+	p->at = at;
+	p->err = (uint64_t)err;
+	snprintf(p->call, sizeof(p->call), "%s", kind);
+	atomic_store(&p->count, 0);
+	atomic_store(&p->fired, 0);
+	atomic_store(&p->armed, 1);
+}
+
+uint64_t seam_disarm(void)
+{
+	atomic_store(&plan->armed, 0);
+	return atomic_load(&plan->fired);
+}
+
 /* splitmix64 of the seed and the draw's number. */
 static uint64_t draw(void)
 {

@@ -27,6 +27,11 @@ enum seam_whim { WHIM_NONE, WHIM_INTERRUPT, WHIM_AGAIN, WHIM_SHORT };
 /* Counts a call of that kind. Returns whether it is to fail, with errno set. */
 bool seam_fails(const char *kind);
 
+/* For a program that has no plan from outside: its at-th call of that kind from now fails with err. */
+void seam_arm(const char *kind, uint64_t at, int err);
+/* Nothing fails any more. Returns how many calls have. */
+uint64_t seam_disarm(void);
+
 /* What random mode does to this call; none where it is off. */
 enum seam_whim seam_whim(void);
 

@@ -1,8 +1,9 @@
 /*
  * What the libraries under the accounts do: SQLite's memory and system calls through its own hooks, its syncs by being
- * the program's symbol, libsodium's and libunistring's want of memory at their doors.
+ * the program's symbol, libsodium's memory by being linked in, libunistring's want of memory at its door.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -66,6 +67,15 @@ static int seam_truncate(int fd, off_t size)
 	return seam_fails("sqlite_truncate") ? -1 : plain_truncate(fd, size);
 }
 
+/*
+ * Giving a lock back cannot fail: fcntl(2) has errors of acquiring one, and SQLite gives back the ranges that it took.
+ * It does not look whether that went well, either: the lock would stay with its process.
+ */
+static bool is_giving_back(int command, const void *arg)
+{
+	return command == F_SETLK && ((const struct flock *)arg)->l_type == F_UNLCK;
+}
+
 static int seam_fcntl(int fd, int command, ...)
 {
 	va_list args;
@@ -73,7 +83,9 @@ static int seam_fcntl(int fd, int command, ...)
 	va_start(args, command);
 	void *arg = va_arg(args, void *);
 	va_end(args);
-	return seam_fails("sqlite_fcntl") ? -1 : plain_fcntl(fd, command, arg);
+	if (!is_giving_back(command, arg) && seam_fails("sqlite_fcntl"))
+		return -1;
+	return plain_fcntl(fd, command, arg);
 }
 
 static void *seam_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
@@ -125,29 +137,12 @@ int fdatasync(int fd)
 	return seam_fails("fsync") ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
-int __real_crypto_pwhash_argon2id_str(char *out, const char *secret, unsigned long long len, unsigned long long passes,
-                                      size_t memory);
-int __wrap_crypto_pwhash_argon2id_str(char *out, const char *secret, unsigned long long len, unsigned long long passes,
-                                      size_t memory);
-int __wrap_crypto_pwhash_argon2id_str(char *out, const char *secret, unsigned long long len, unsigned long long passes,
-                                      size_t memory)
+/* Its small things come from malloc, as the program's own do; Argon2's memory comes from here. */
+void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
 {
-	return seam_fails("alloc") ? -1 : __real_crypto_pwhash_argon2id_str(out, secret, len, passes, memory);
-}
-
-int __real_crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *secret,
-                                  unsigned long long len, const unsigned char *salt, unsigned long long passes,
-                                  size_t memory, int algorithm);
-int __wrap_crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *secret,
-                                  unsigned long long len, const unsigned char *salt, unsigned long long passes,
-                                  size_t memory, int algorithm);
-int __wrap_crypto_pwhash_argon2id(unsigned char *out, unsigned long long out_len, const char *secret,
-                                  unsigned long long len, const unsigned char *salt, unsigned long long passes,
-                                  size_t memory, int algorithm)
-{
-	return seam_fails("alloc")
-	           ? -1
-	           : __real_crypto_pwhash_argon2id(out, out_len, secret, len, salt, passes, memory, algorithm);
+	return seam_fails("sodium_mmap") ? MAP_FAILED : __real_mmap(at, len, prot, flags, fd, offset);
 }
 
 uint8_t *__real_u8_normalize(const void *form, const uint8_t *text, size_t len, uint8_t *out, size_t *out_len);

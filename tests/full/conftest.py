@@ -1,9 +1,7 @@
-"""What the full-size tests share: the system tests' fixtures, and a limit of their own on each test's time, which
-@pytest.mark.limit(seconds) changes."""
+"""What the full-size tests share: the system tests' fixtures, with a longer limit on each test's time."""
 import importlib.util
 import os
 import shutil
-import signal
 import sys
 import tempfile
 
@@ -19,30 +17,14 @@ spec = importlib.util.spec_from_file_location("system_conftest", os.path.join(SY
 system = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(system)
 
-folder, server = system.folder, system.server
-pytest_report_header, pytest_runtest_makereport = system.pytest_report_header, system.pytest_runtest_makereport
-
-TEST_TIMEOUT_S = 300
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of 300 s")
+folder, server, hard_timeout = system.folder, system.server, system.hard_timeout
+pytest_configure, pytest_report_header = system.pytest_configure, system.pytest_report_header
+pytest_runtest_makereport = system.pytest_runtest_makereport
 
 
-@pytest.fixture(autouse=True)
-def hard_timeout(request):
-    """A test that hangs fails, and its context managers end what it started."""
-    marker = request.node.get_closest_marker("limit")
-    limit = marker.args[0] if marker else TEST_TIMEOUT_S
-
-    def too_late(number, frame):
-        raise TimeoutError(f"the test took more than {limit} s")
-
-    before = signal.signal(signal.SIGALRM, too_late)
-    signal.alarm(limit)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+@pytest.fixture
+def usual_limit():
+    return 300
 
 
 @pytest.fixture

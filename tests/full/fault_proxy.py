@@ -148,7 +148,10 @@ class Proxy:
             sock.setblocking(False)
         pair = Pair(self, client, server, self.plans.pop(0) if self.plans else None)
         self.pairs.add(pair)
-        pair.watch()
+        if pair.planned_moment():
+            pair.reset()
+        else:
+            pair.watch()
 
     def obey(self, words):
         if words == ["reset"]:

@@ -14,6 +14,11 @@ pytestmark = pytest.mark.skipif(not os.environ.get("ECHOD_FAULT_BUILD") or not s
                                 reason=seams.WHY_SKIPPED)
 
 
+@pytest.fixture
+def folder(memory_folder):
+    return memory_folder
+
+
 @pytest.mark.parametrize("program, call, last", [
     ("echod", "alloc", 8), ("echod-front", "alloc", 8), ("echod-keeper", "alloc", 30),
     ("echod-keeper", "sqlite_alloc", 40)])

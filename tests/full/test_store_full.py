@@ -2,6 +2,7 @@
 
 Every account that was acknowledged is there, none is there by half, and nobody gets in with a wrong password."""
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -30,6 +31,8 @@ def accounts_in(path):
     db = sqlite3.connect(path)
     try:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        # A kill seldom falls between two writes of one change; without the log such a one would do harm.
+        assert db.execute("PRAGMA journal_mode").fetchall() == [("wal",)], "the store has lost its write-ahead log"
         rows = db.execute("SELECT name, hash, created_us FROM account").fetchall()
     finally:
         db.close()
@@ -115,7 +118,7 @@ def test_killed_while_accounts_are_made(folder):
                 while not is_gone and killed < ROUNDS:
                     done = sum(len(r.acknowledged) for r in registrars)
                     clients.wait_until(lambda: sum(len(r.acknowledged) for r in registrars) > done, "an account", 60)
-                    time.sleep(dice.random() * 0.02)
+                    time.sleep(dice.random() * 0.02)  # awaits nothing: where the kill falls is what is tried
                     is_gone = kill_at_random(server, dice)
                     killed += 1
             finally:
@@ -178,7 +181,8 @@ def test_failing_disk(folder, call, error, always):
     with seams.SeamServer(folder, plan, listen=LISTEN, warm=True) as s:
         plan.arm("echod-keeper", call, 0)
         assert code_of_login(s.port, "counted") == 230
-        total = max(plan.count, 1)
+        total = plan.count
+        assert total, f"a creation makes no {call}"
         acknowledged = {"counted"}
         for at in range(1, total + 4):
             plan.arm("echod-keeper", call, at, cases.errno_of(error), always)
@@ -214,6 +218,20 @@ def flip(path, offset, bit):
         f.write(bytes([byte[0] ^ (1 << bit)]))
 
 
+def is_sound(path, beside):
+    """What SQLite itself says of a copy."""
+    shutil.copy(path, beside)
+    db = sqlite3.connect(beside)
+    db.text_factory = bytes  # what it says of a damaged file may be no text
+    try:
+        db.execute("PRAGMA cell_size_check = ON")
+        return db.execute("PRAGMA quick_check(1)").fetchall() == [(b"ok",)]
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # which is a complaint that quotes the damage
+        return False
+    finally:
+        db.close()
+
+
 def try_flipped(folder, number, data, offset, bit):
     """One start on a store with one wrong bit, and logins on it. Returns whether it was served."""
     state = os.path.join(folder, f"state{number}")
@@ -221,6 +239,7 @@ def try_flipped(folder, number, data, offset, bit):
     with open(os.path.join(state, "cli_info"), "wb") as f:
         f.write(data)
     flip(os.path.join(state, "cli_info"), offset, bit)
+    sound = is_sound(os.path.join(state, "cli_info"), os.path.join(folder, f"copy{number}"))
     s = harness.Server(folder, listen=LISTEN, state=state, name=f"f{number}", warm=False, tidy=False)
     try:
         s.start()
@@ -231,6 +250,7 @@ def try_flipped(folder, number, data, offset, bit):
             harness.assert_one_sentence(s.stderr(), "cli_info")
             harness.check_sanitizer(s.folder, s.stderr())
             return False
+        assert sound, f"offset {offset}, bit {bit}: it is served, though the file is damaged"
         for name in ("kept0", "kept1", "kept19"):
             # A name that has become another may be had anew, by whoever asks first: that is no login.
             with clients.connect(s.port) as sock:

@@ -9,22 +9,32 @@ import pytest
 
 import harness
 
-TEST_TIMEOUT_S = 60
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of what its folder gives")
 
 
 def pytest_report_header(config):
     return f"echod: binaries of {harness.BUILD}; TEST_SEED={harness.SEED}"
 
 
+@pytest.fixture
+def usual_limit():
+    """What a test of this folder may take, in seconds."""
+    return 60
+
+
 @pytest.fixture(autouse=True)
-def hard_timeout():
+def hard_timeout(request, usual_limit):
     """A test that hangs fails, and its context managers end what it started."""
+    marker = request.node.get_closest_marker("limit")
+    limit = marker.args[0] if marker else usual_limit
 
     def too_late(number, frame):
-        raise TimeoutError(f"the test took more than {TEST_TIMEOUT_S} s")
+        raise TimeoutError(f"the test took more than {limit} s")
 
     before = signal.signal(signal.SIGALRM, too_late)
-    signal.alarm(TEST_TIMEOUT_S)
+    signal.alarm(limit)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -18,8 +18,9 @@ import time
 
 import pytest
 
+from harness import BUILD
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ.get("ECHOD_BUILD", "/work/main/build")
 ECHOC = os.path.join(BUILD, "echoc")
 LIMIT = 30  # seconds for anything that should take none
 PASSWORD = "correct horse"

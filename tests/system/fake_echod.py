@@ -43,7 +43,8 @@ def arguments():
     p.add_argument("--damage-at", type=int, help="flips a bit of the byte at this offset of the connection")
     p.add_argument("--extra", type=int, default=0, help="bytes added once something was echoed")
     p.add_argument("--keep-open", action="store_true", help="sends no FIN after the client's")
-    p.add_argument("--delay", type=float, default=0, help="seconds before each piece is echoed")
+    p.add_argument("--delay", type=float, default=0, help="a slow path: seconds before each piece is echoed")
+    p.add_argument("--echo-at-end", action="store_true", help="echoes nothing before the client's FIN")
     p.add_argument("--mute", action="store_true", help="echoes nothing")
     return p.parse_args()
 
@@ -171,7 +172,7 @@ class Connection:
         while True:
             if limit is not None and echoed >= limit:
                 self.drop(echoed)
-            data = self.file.read1(65536)
+            data = self.file.read() if self.does("echo_at_end") else self.file.read1(65536)
             if not data:
                 break
             if self.does("mute"):

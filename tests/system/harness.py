@@ -14,7 +14,8 @@ import time
 from clients import (CHUNK, LOOPBACK, PASSWORD, PATIENCE_S, POLL_S, SEED, Client, Flow, Positional,
                      connect, exchange, fill, randomness, wait_until)
 
-BUILD = os.environ.get("ECHOD_BUILD", "/work/main/build")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("ECHOD_BUILD") or os.path.join(ROOT, "build")
 
 
 def program(name):

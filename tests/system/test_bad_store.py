@@ -142,3 +142,20 @@ def test_a_store_that_goes_bad_while_running(server):
     os.rename(path + ".away", path)
     wait_until(lambda: c.ask("USER anna") == 331, "the accounts to be back", 5)
     assert c.ask("PASS " + PASSWORD) == 230
+
+
+def test_a_damaged_address_breaks_no_reply_line(server):
+    """What the store holds of a last login is shown as text, whatever it is."""
+    s = server()
+    s.echo_client("login").close()
+    s.wait_still()
+    path = os.path.join(s.state, "cli_info")
+    stamped = "SELECT last_address != '' FROM account WHERE name = 'anna'"
+    wait_until(lambda: sqlite3.connect(path).execute(stamped).fetchone()[0], "the login to be stamped")
+    edit(path, "UPDATE account SET last_address = CAST(x'0d0a32333020ff' AS TEXT) WHERE name = 'anna'")
+    c = s.connect()
+    assert c.code() == 220 and c.ask("USER anna") == 331
+    c.send(f"PASS {PASSWORD}\r\n")
+    code, texts = c.reply()
+    assert code == 230 and any(r"from \x0d\x0a230 \xff;" in text for text in texts), texts
+    c.echoes(b"in")

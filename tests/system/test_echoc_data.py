@@ -141,7 +141,7 @@ def test_drop_is_mended(echoc, fake, how, raw):
 
 
 def test_drop_after_the_half_close(echoc, fake):
-    server = fake("--connections", "1", "--drop-after", "3", "--delay", "0.2")
+    server = fake("--connections", "1", "--drop-after", "3", "--echo-at-end")
     result = echoc(server.address, "--user", "anna", "--quiet", data=b"abcdef")
     assert (result.returncode, result.stdout, result.stderr) == (0, b"abcdef", b"")
 

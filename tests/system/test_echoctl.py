@@ -17,7 +17,8 @@ import time
 
 import pytest
 
-BUILD = os.environ.get("ECHOD_BUILD", "/work/main/build")
+from harness import BUILD
+
 ECHOCTL = os.path.join(BUILD, "echoctl")
 CHEAP = ["--hash-memory", "64", "--hash-passes", "1"]
 TIMEOUT_S = 30

@@ -18,6 +18,7 @@ def test_sighup_reopens_a_renamed_log(server):
             os.rename(s.log_path, old)
             s.send_signal(signal.SIGHUP)
         if turn == 20:
+            wait_until(lambda: os.path.exists(s.log_path), "the new log")
             s.wait_log("log_reopen")
     s.wait_still()
 
@@ -51,6 +52,21 @@ def test_sighup_lets_go_of_the_old_log(server):
         old = [f"{name}: {f}" for name, files in s.open_files().items() for f in files
                if f.startswith(s.log_path + ".1")]
         assert not old, f"still open in {old}"
+
+
+def test_a_log_is_appended_to(folder):
+    """By the next server too; and one that was cut short from outside is written on from where it ends."""
+    path = os.path.join(folder, "log")
+    for name in ("first", "second"):
+        with Server(folder, name=name, log=path, listen=BOTH) as s:
+            s.echo_client("raw").close()
+            s.wait_still()
+    assert [e["event"] for e in parse_log(open(path).read())].count("start") == 2
+    with Server(folder, name="third", log=path, listen=BOTH) as s:
+        os.truncate(path, 0)
+        s.echo_client("raw").close()
+        s.wait_log("disconnect")
+        assert open(path).read().startswith("time=")
 
 
 def test_sighup_when_the_log_cannot_be_opened_goes_on_with_the_old_one(server):

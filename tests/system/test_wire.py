@@ -1,11 +1,14 @@
 """The login dialogue over real sockets, line by line of the protocol."""
+import fcntl
 import os
 import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -14,6 +17,7 @@ from harness import LOOPBACK, PASSWORD, SEED, Positional, randomness, wait_until
 
 LINE_MAX = 512
 NAME_CHARS_MAX = 64
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 
 
 @pytest.fixture
@@ -323,6 +327,39 @@ def test_random_segments(login):
         assert [c.code() for _ in range(5)] == [220, 200, 211, 332, 230], f"TEST_SEED={SEED}"
         c.half_close()
         assert c.to_end() == f"data {i}".encode()
+
+
+def unread(c):
+    """How many bytes of a connection within this machine the other end has not read yet: asked of sock_diag(7)."""
+    ends = [socket.inet_aton(LOOPBACK)] * 2
+    one = struct.pack("!HH4s12x4s12x", c.sock.getpeername()[1], c.sock.getsockname()[1], *ends) + bytes(4) + b"\xff" * 8
+    question = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, 0xffffffff) + one
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as s:
+        s.send(struct.pack("=IHHII", 16 + len(question), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0) + question)
+        answer = s.recv(4096)
+    assert struct.unpack_from("=H", answer, 4)[0] == SOCK_DIAG_BY_FAMILY, "the kernel knows no such connection"
+    under_way = struct.unpack("=i", fcntl.ioctl(c.sock, termios.TIOCOUTQ, bytes(4)))[0]
+    return under_way + struct.unpack_from("=I", answer, 72)[0]
+
+
+def test_a_login_and_64_kib_in_one_two_and_three_segments(login):
+    """Cut within or behind either line, at the data's first bytes, at a line's greatest length, or before the end."""
+    login.echo_client(name="cut").close()
+    dialogue, data = f"USER cut\r\nPASS {PASSWORD}\n".encode(), Positional("cuts").at(0, 65536)
+    text, size = dialogue + data, len(dialogue)
+    places = [*range(1, size + 3), LINE_MAX - 1, LINE_MAX, LINE_MAX + 1, size + LINE_MAX, len(text) - 1]
+    dice = randomness("cuts")
+    for cuts in [[], *([place] for place in places), *(sorted(dice.sample(places, 2)) for _ in range(60))]:
+        c, ends = login.connect(), [*cuts, len(text)]
+        for begin, end in zip([0, *cuts], ends):
+            c.send(text[begin:end])
+            if end < len(text):
+                wait_until(lambda: not unread(c), "the server to read: the next segment stands for itself")
+        assert [c.code() for _ in range(3)] == [220, 331, 230], f"cut at {cuts}"
+        c.half_close()
+        came = c.to_end()
+        assert came == data, f"cut at {cuts}: {len(came)} of {len(data)} bytes, beginning with {came[:20]!r}"
+        c.close()
 
 
 def test_what_follows_a_failed_login_is_commands(login):

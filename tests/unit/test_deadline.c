@@ -410,6 +410,40 @@ static void test_wait_when_due(void **state)
 	end();
 }
 
+static void count(struct deadline *d)
+{
+	(void)d;
+	bench.expired_count++;
+}
+
+/* Two of one slot, the first of which is disarmed while the wheel's own list of both is on the stack: above it or
+ * below. */
+static void run_two(struct deadline_wheel *wheel)
+{
+	struct deadline one, other;
+
+	bench.expired_count = 0;
+	deadline_wheel_init(wheel, 0);
+	deadline_init(&one, count);
+	deadline_init(&other, count);
+	deadline_arm(wheel, &one, 100);
+	deadline_arm(wheel, &other, 100);
+	deadline_advance(wheel, 200);
+	assert_int_equal(bench.expired_count, 2);
+	assert_int_equal(deadline_wait_ms(wheel, 200), -1);
+}
+
+static void test_wheel_anywhere(void **state)
+{
+	struct deadline_wheel on_the_stack;
+	struct deadline_wheel *on_the_heap = malloc(sizeof(*on_the_heap));
+
+	(void)state;
+	run_two(&on_the_stack);
+	run_two(on_the_heap);
+	free(on_the_heap);
+}
+
 static int set_seed(void **state)
 {
 	(void)state;
@@ -427,6 +461,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_few_wakes, set_seed),
 	    cmocka_unit_test_setup(test_neighbours_within_callbacks, set_seed),
 	    cmocka_unit_test(test_move),
+	    cmocka_unit_test(test_wheel_anywhere),
 	    cmocka_unit_test(test_disarm),
 	    cmocka_unit_test(test_clock_that_stands_or_goes_back),
 	    cmocka_unit_test(test_wait_when_due),

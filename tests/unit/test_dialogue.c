@@ -347,7 +347,7 @@ static void test_commands(void **state)
 	    SAYS("feat\r\nhElP\nnoOp\r\nopts KeepAlive oFF\nquit\r\n", R_211 R_214 R_200 R_200_OFF R_221),
 	    SAYS("QUIT\nUSER anna\nPASS correct horse\n", R_221),
 	    SAYS("USER anna\nNOOP\nFEAT\nPASS correct horse\n", ASKED_ANNA R_200 R_211 IN_AS_ANNA),
-	    SAYS("OPTS\nOPTS KEEPALIVE\nOPTS KEEPALIVE OFF \n", R_501_OPTION R_501_OPTION R_501_OPTION R_421_ERRORS),
+	    SAYS("OPTS\nOPTS KEEPALIVE ONE\nOPTS KEEPALIVE\n", R_501_OPTION R_501_OPTION R_501_OPTION R_421_ERRORS),
 	    SAYS("\n\r\nNOOP\n \n", R_500 R_500 R_200 R_500 R_421_ERRORS),
 	    SAYS("USERanna\nNOOPE\nNOO\n", R_500 R_500 R_500 R_421_ERRORS),
 	    SAYS("NO\0OP\nNOOP\0\n", R_500 R_500),

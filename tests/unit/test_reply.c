@@ -279,6 +279,8 @@ static void test_empty_feed(void **state)
 	assert_int_equal(reply_feed(&r, (const uint8_t *)"212 b\n", 6, &used), REPLY_DONE);
 	assert_memory_equal(reply_text(&r, &len), "b", 1);
 	assert_int_equal(len, 1);
+	assert_int_equal(reply_feed(&r, (const uint8_t *)"x\n", 2, &used), REPLY_BAD);
+	assert_int_equal(reply_feed(&r, (const uint8_t *)"213 c\n", 6, &used), REPLY_DONE); /* begins anew, as ever */
 }
 
 int main(void)

@@ -121,6 +121,10 @@ static void a_removed_file_is_told_and_not_made_anew(void **state)
 	assert_int_equal(store_find(s, "anna", &a), STORE_UNAVAILABLE);
 	assert_non_null(strstr(store_why(s), "gone"));
 	assert_int_equal(store_add(s, "bob", "h", 1), STORE_UNAVAILABLE);
+	assert_int_equal(store_set_hash(s, "anna", "h", NULL), STORE_UNAVAILABLE);
+	assert_int_equal(store_set_disabled(s, "anna", true), STORE_UNAVAILABLE);
+	assert_int_equal(store_remove(s, "anna"), STORE_UNAVAILABLE);
+	assert_int_equal(store_stamp(s, &(struct account_stamp){.name = "anna"}, 1), STORE_UNAVAILABLE);
 	assert_int_equal(count_files(p->folder), 0); /* the log has gone too */
 	assert_int_equal(store_open(&again, p->path, STORE_MAY_CREATE, &created, p->why), STORE_OK);
 	assert_true(created);
@@ -128,6 +132,66 @@ static void a_removed_file_is_told_and_not_made_anew(void **state)
 	assert_int_equal(store_add(again, "carl", "h", 1), STORE_OK);
 	assert_int_equal(store_find(s, "carl", &a), STORE_OK); /* comes back by itself */
 	store_close(again);
+	store_close(s);
+}
+
+static void a_path_that_cannot_be_followed_is_told(void **state)
+{
+	struct place *p = *state;
+	char folder[sizeof(p->path)], path[sizeof(p->path) + 16];
+	struct account a;
+	struct store *again;
+	bool created;
+
+	snprintf(folder, sizeof(folder), "%.250s/sub", p->folder);
+	snprintf(path, sizeof(path), "%s/cli_info", folder);
+	struct store *s = open_at(p, path);
+	assert_int_equal(store_add(s, "anna", "h", 1), STORE_OK);
+	assert_int_equal(rename(folder, p->other), 0);
+	put_content(folder, "", 0);
+	assert_int_equal(store_find(s, "anna", &a), STORE_UNAVAILABLE);
+	assert_non_null(strstr(store_why(s), "Not a directory"));
+	assert_int_equal(store_open(&again, path, STORE_MUST_EXIST, &created, p->why), STORE_UNAVAILABLE);
+	assert_non_null(strstr(p->why, "Not a directory"));
+	refuses_to_open(p, path, "Not a directory");
+	unlink(folder);
+	assert_int_equal(rename(p->other, folder), 0);
+	assert_int_equal(store_find(s, "anna", &a), STORE_OK);
+	store_close(s);
+}
+
+static void a_relative_path_is_the_current_folder_s(void **state)
+{
+	struct place *p = *state;
+	char before[4096];
+
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_int_equal(chdir(p->folder), 0);
+	struct store *s = open_at(p, "cli_info");
+	assert_int_equal(chdir(before), 0);
+	assert_int_equal(store_add(s, "anna", "h", 1), STORE_OK);
+	assert_int_equal(access(p->path, F_OK), 0);
+	store_close(s);
+	refuses_to_open(p, "sqlite:", "names no file");
+	refuses_to_open(p, "sqlite:folder/", "names no file");
+	refuses_to_open(p, "postgres://host", "names no file");
+}
+
+/* Of a batch of stamps all are written, or none: here the second is more than the schema takes. */
+static void a_stamp_that_is_refused_takes_its_batch_along(void **state)
+{
+	const struct account_stamp stamps[] = {
+	    {.name = "anna", .logins = 1}, {.name = "anna", .failures = -100}, {.name = "anna", .logins = 1}};
+	struct place *p = *state;
+	struct store *s = open_at(p, p->path);
+	struct account a;
+
+	assert_int_equal(store_add(s, "anna", "h", 1), STORE_OK);
+	assert_int_equal(store_stamp(s, stamps, 3), STORE_UNAVAILABLE);
+	assert_non_null(strstr(store_why(s), "nothing was written"));
+	assert_int_equal(store_find(s, "anna", &a), STORE_OK);
+	assert_int_equal(a.logins, 0);
+	assert_int_equal(store_stamp(s, stamps, 1), STORE_OK);
 	store_close(s);
 }
 
@@ -284,6 +348,9 @@ int main(void)
 	    ON_FILES(a_corrupt_file_is_refused_and_left_alone),
 	    ON_FILES(flipped_bytes_never_crash),
 	    ON_FILES(a_removed_file_is_told_and_not_made_anew),
+	    ON_FILES(a_path_that_cannot_be_followed_is_told),
+	    ON_FILES(a_relative_path_is_the_current_folder_s),
+	    ON_FILES(a_stamp_that_is_refused_takes_its_batch_along),
 	    ON_FILES(a_moved_file_keeps_all_and_may_come_back),
 	    ON_FILES(a_replaced_file_is_opened),
 	    ON_FILES(a_copy_is_as_good),

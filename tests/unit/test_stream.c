@@ -28,6 +28,24 @@ struct bench {
 	bool ended, open;
 };
 
+/* What the linker hands to us of the stream's calls: one fails while it is named here. */
+static const char *failing = "";
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return strcmp(failing, "malloc") == 0 ? NULL : __real_malloc(size);
+}
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	errno = ENOBUFS;
+	return strcmp(failing, "getsockopt") == 0 ? -1 : __real_getsockopt(fd, level, name, value, len);
+}
+
 static struct bench *bench_of(struct stream *s)
 {
 	return container_of(s, struct bench, stream);
@@ -51,7 +69,8 @@ static void echo_chunk(struct stream *s, const uint8_t *data, size_t len)
 	if (len > b->largest)
 		b->largest = len;
 	assert_int_equal(stream_send(s, data, len), 0);
-	check(b);
+	if (b->pool.holding)
+		check(b);
 }
 
 static void count_end(struct stream *s)
@@ -296,6 +315,174 @@ static void a_fin_comes_after_the_last_byte(void **state)
 	assert_true(b->ended);
 }
 
+static void hold_a_chunk(struct bench *b)
+{
+	uint8_t *data = pattern(4 << 20);
+
+	while (!stream_holds(&b->stream))
+		assert_int_equal(stream_send(&b->stream, data, STREAM_HELD_MAX), 0);
+	free(data);
+}
+
+/* The kernel takes a held chunk in pieces where its buffer is small; a unix socket's is as small as it is told. */
+static void a_held_chunk_goes_out_in_pieces(void **state)
+{
+	struct bench *b = *state;
+	char back[512];
+	int ends[2], small = 8192;
+	size_t pieces = 0;
+
+	stream_close(&b->stream);
+	close(b->ours);
+	close(b->peer);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	b->ours = ends[0];
+	b->peer = ends[1];
+	assert_int_equal(setsockopt(b->ours, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	assert_int_equal(stream_open(&b->stream, &b->pool, b->ours, &echo, 0), 0);
+	hold_a_chunk(b);
+	while (stream_holds(&b->stream)) {
+		uint32_t was_at = b->stream.held_at;
+		assert_true(recv(b->peer, back, sizeof(back), 0) > 0);
+		turn(b, 0);
+		pieces += b->stream.held_at > was_at;
+		check(b);
+	}
+	assert_true(pieces > 1);
+	assert_int_equal(b->sent_events, 1);
+}
+
+static void reset(struct bench *b)
+{
+	struct linger at_once = {.l_onoff = 1};
+
+	setsockopt(b->peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(b->peer);
+	b->peer = -1;
+}
+
+static void a_reset_is_told_to_one_that_reads(void **state)
+{
+	struct bench *b = *state;
+
+	reset(b);
+	assert_int_equal(turn(b, 5000), 1);
+	assert_int_equal(b->broken, -ECONNRESET);
+}
+
+static void a_reset_is_told_to_one_that_holds(void **state)
+{
+	struct bench *b = *state;
+
+	hold_a_chunk(b);
+	reset(b);
+	while (b->open)
+		assert_int_equal(turn(b, 5000), 1);
+	assert_true(b->broken == -ECONNRESET || b->broken == -EPIPE);
+	assert_int_equal(b->held_bytes, 0);
+}
+
+/* Both ends have shut down: that is no error of the socket's, but nothing more will come. */
+static void a_hangup_is_told_to_one_that_is_paused(void **state)
+{
+	struct bench *b = *state;
+
+	stream_pause(&b->stream);
+	shutdown(b->ours, SHUT_WR);
+	shutdown(b->peer, SHUT_WR);
+	assert_int_equal(turn(b, 5000), 1);
+	assert_int_equal(b->broken, -EPIPE);
+}
+
+static void a_reset_is_told_where_its_error_is_not(void **state)
+{
+	struct bench *b = *state;
+
+	stream_pause(&b->stream);
+	reset(b);
+	failing = "getsockopt";
+	assert_int_equal(turn(b, 5000), 1);
+	failing = "";
+	assert_int_equal(b->broken, -EPIPE);
+}
+
+/* What one epoll_wait brought may be out of date: another connection's turn has paused this one. */
+static void an_event_that_is_out_of_date_does_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(send(b->peer, "x", 1, 0), 1);
+	stream_pause(&b->stream);
+	b->stream.source.ready(&b->stream.source, EPOLLIN);
+	b->stream.source.ready(&b->stream.source, EPOLLOUT);
+	assert_int_equal(b->received, 0);
+	stream_resume(&b->stream);
+	stream_receive(&b->stream);
+	stream_receive(&b->stream); /* and there may be nothing any more */
+	assert_int_equal(b->received, 1);
+	hold_a_chunk(b);
+	b->stream.source.ready(&b->stream.source, EPOLLOUT); /* the socket is full again */
+	assert_true(stream_holds(&b->stream));
+}
+
+static void a_send_to_one_that_has_gone_fails(void **state)
+{
+	struct bench *b = *state;
+	int err = 0;
+
+	reset(b);
+	for (int i = 0; i < 1000 && !err; i++)
+		err = stream_send(&b->stream, "gone", 4);
+	assert_true(err == -ECONNRESET || err == -EPIPE);
+	assert_int_equal(b->stream.lost, 4);
+	assert_false(stream_holds(&b->stream));
+}
+
+static void without_memory_the_chunk_is_lost_and_counted(void **state)
+{
+	struct bench *b = *state;
+	uint8_t *data = pattern(STREAM_HELD_MAX);
+	int err = 0;
+
+	failing = "malloc";
+	while (!err)
+		err = stream_send(&b->stream, data, STREAM_HELD_MAX);
+	assert_int_equal(stream_pool_init(&(struct stream_pool){0}, &b->loop), -ENOMEM);
+	failing = "";
+	assert_int_equal(err, -ENOMEM);
+	assert_true(b->stream.lost > 0 && b->stream.lost <= STREAM_HELD_MAX);
+	free(data);
+}
+
+/* A socket that tells nothing of its buffers, and a pool that counts nothing: then it echoes all the same. */
+static void what_is_not_told_or_counted_does_no_harm(void **state)
+{
+	struct bench *b = *state;
+	uint8_t *data = pattern(2 * STREAM_HELD_MAX);
+
+	b->pool.holding = b->pool.held_bytes = NULL;
+	failing = "getsockopt";
+	for (size_t sent = 0, got = 0; got < 2 * STREAM_HELD_MAX;) {
+		ssize_t n = send(b->peer, data + sent, 2 * STREAM_HELD_MAX - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		while (turn(b, 0) > 0)
+			;
+		uint8_t back[4096];
+		n = recv(b->peer, back, sizeof(back), MSG_DONTWAIT);
+		if (n > 0) {
+			assert_memory_equal(back, data + got, (size_t)n);
+			got += (size_t)n;
+		}
+	}
+	failing = "";
+	assert_int_equal(b->received, 2 * STREAM_HELD_MAX);
+	hold_a_chunk(b);
+	stream_close(&b->stream);
+	b->open = false;
+	stream_close(&(struct stream){0});
+	free(data);
+}
+
 #define ON_SOCKETS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -307,6 +494,15 @@ int main(void)
 	    ON_SOCKETS(a_stage_with_little_room_gets_no_more),
 	    ON_SOCKETS(a_paused_one_is_not_read_from_but_sees_a_reset),
 	    ON_SOCKETS(a_fin_comes_after_the_last_byte),
+	    ON_SOCKETS(a_held_chunk_goes_out_in_pieces),
+	    ON_SOCKETS(a_reset_is_told_to_one_that_reads),
+	    ON_SOCKETS(a_reset_is_told_to_one_that_holds),
+	    ON_SOCKETS(a_hangup_is_told_to_one_that_is_paused),
+	    ON_SOCKETS(a_reset_is_told_where_its_error_is_not),
+	    ON_SOCKETS(an_event_that_is_out_of_date_does_nothing),
+	    ON_SOCKETS(a_send_to_one_that_has_gone_fails),
+	    ON_SOCKETS(without_memory_the_chunk_is_lost_and_counted),
+	    ON_SOCKETS(what_is_not_told_or_counted_does_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,8 @@ struct acceptor {
 	struct front *front;
 	struct worker *workers;
 	uint32_t turn;
-	int spare; /* a descriptor to give up when all are used, so that a client can be told */
+	uint32_t in_vain; /* errors that were clients' own, since the last client or pause */
+	int spare;        /* a descriptor to give up when all are used, so that a client can be told */
 	bool paused;
 	struct deadline pause;
 	uint32_t count;
@@ -76,25 +77,30 @@ static void pause_over(struct deadline *d)
 static void pause_accepting(struct acceptor *a)
 {
 	a->paused = true;
+	a->in_vain = 0;
 	set_watched(a, 0);
 	loop_arm(a->loop, &a->pause, PAUSE_MS);
 }
 
-/* No descriptor is left for the next client: the spare one is, for as long as it takes to say so. */
-static void use_spare(struct acceptor *a, const struct listener *l)
+/*
+ * No descriptor is left for the next client: the spare one is, for as long as it takes to say so. Returns whether
+ * another client may be waiting; accept says EMFILE before it looks whether one is.
+ */
+static bool use_spare(struct acceptor *a, const struct listener *l)
 {
-	if (a->spare < 0) {
-		pause_accepting(a);
-		return;
+	if (a->spare >= 0) {
+		close(a->spare);
+		a->spare = -1;
+		int fd = accept4(l->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		bool nobody_waits = fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+		if (fd >= 0)
+			turn_away(a, l, fd);
+		open_spare(a);
+		if (a->spare >= 0 && (fd >= 0 || nobody_waits))
+			return fd >= 0;
 	}
-	close(a->spare);
-	a->spare = -1;
-	int fd = accept4(l->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		turn_away(a, l, fd);
-	open_spare(a);
-	if (fd < 0 || a->spare < 0)
-		pause_accepting(a);
+	pause_accepting(a);
+	return false;
 }
 
 /* accept(2), "Error handling": network errors of the new socket come through accept, and are not the listener's. */
@@ -122,13 +128,13 @@ static bool accept_failed(struct acceptor *a, const struct listener *l, int err)
 	if (err == EAGAIN || err == EWOULDBLOCK)
 		return false;
 	atomic_fetch_add(&a->front->counters->accept_errors, 1);
-	if (is_clients_own(err))
+	/* One that takes no client off the queue, as a security module's EPERM, would come for ever. */
+	if (is_clients_own(err) && ++a->in_vain < ACCEPTS_A_TURN)
 		return true;
 	if (err == EMFILE || err == ENFILE)
-		use_spare(a, l);
-	else
-		pause_accepting(a);
-	return !a->paused;
+		return use_spare(a, l);
+	pause_accepting(a);
+	return false;
 }
 
 static struct peer peer_of(int fd, const struct sockaddr_storage *address)
@@ -151,6 +157,7 @@ static void hand_over(struct acceptor *a, const struct listener *l, int fd, cons
 	struct arrival arrival = {
 	    .kind = ARRIVAL_CONNECTION, .fd = fd, .listener = l->index, .peer = peer_of(fd, address)};
 
+	a->in_vain = 0;
 	atomic_fetch_add(&front->counters->accepted, 1);
 	if (atomic_load(&front->counters->open) >= front->max_connections) {
 		if (atomic_load(&front->refusing) >= FRONT_REFUSING_MAX) {

@@ -97,7 +97,7 @@ static void send_verdicts(struct keeper *k, struct link *l)
 	while (l->unsent) {
 		struct judge_case *jc = container_of(l->unsent, struct judge_case, job);
 		int err = channel_send(l->source.fd, &jc->verdict, sizeof(jc->verdict), -1, 1);
-		if (err == -EAGAIN || err == -ENOBUFS) {
+		if (err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM) {
 			l->waits = true;
 			loop_change(&k->loop, &l->source, EPOLLOUT);
 			return;
@@ -135,17 +135,19 @@ static void deliver(struct keeper *k, struct judge_case *jc)
 static void tell_news(struct judge_case *jc)
 {
 	const struct account *a = &jc->account;
-	char when[CLOCK_TEXT_MAX];
+	char when[CLOCK_TEXT_MAX], from[STORE_ADDRESS_MAX];
 
 	if (!a->last_login_us && !a->failures)
 		return;
 	clock_format_s(when, a->last_login_us);
+	text_escape(from, sizeof(from), a->last_address,
+	            strlen(a->last_address)); /* a damaged store may hold anything */
 	if (!a->last_login_us)
 		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Failed logins before this first one: %lld",
 		         (long long)a->failures);
 	else
 		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Last login %s from %s; failed logins since: %lld",
-		         when, a->last_address, (long long)a->failures);
+		         when, from, (long long)a->failures);
 }
 
 static void stamp(struct keeper *k, struct judge_case *jc)

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <gnu/libc-version.h>
 #include <stdio.h>
@@ -119,6 +120,21 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static _Noreturn void out_of_memory(void)
+{
+	program_say(NAME, "cannot start: there is no memory for the options; free some and try again.");
+	exit(1);
+}
+
+/* What was given last counts. */
+static void keep(char **option, const char *value)
+{
+	free(*option);
+	*option = strdup(value);
+	if (!*option)
+		out_of_memory();
+}
+
 static uint32_t default_workers(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -171,8 +187,8 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 	case OPT_STRICT_PORT: o->strict_port = true; break;
 	case OPT_PORT_FILE: o->port_file = value; break;
 	case OPT_SOCKET_MODE: o->socket_mode = parse_mode(value); break;
-	case OPT_STATE: o->state = strdup(value); break;
-	case OPT_ACCOUNTS: o->accounts = strdup(value); break;
+	case OPT_STATE: keep(&o->state, value); break;
+	case OPT_ACCOUNTS: keep(&o->accounts, value); break;
 	case OPT_REGISTER: o->registration = parse_registration(value); break;
 	case OPT_ALLOW_CLEARTEXT: o->allow_cleartext = true; break;
 	case OPT_HASH_MEMORY:
@@ -267,12 +283,14 @@ static void check(struct options *o)
 {
 	char *state = program_state_dir(o->state);
 
+	if (!state && errno == ENOMEM)
+		out_of_memory();
 	free(o->state);
 	if (!state)
 		program_usage(NAME, "no state directory is known: give --state DIR, or set HOME.");
 	o->state = state;
 	if (!o->accounts && asprintf(&o->accounts, "sqlite:%s/cli_info", state) < 0)
-		program_usage(NAME, "no memory.");
+		out_of_memory();
 	if (strncmp(o->accounts, "sqlite:", 7) != 0 || !o->accounts[7])
 		program_usage(NAME, "--accounts '%s': give sqlite:PATH.", o->accounts);
 	if (strlen(o->accounts) >= ORDER_TEXT_MAX)
