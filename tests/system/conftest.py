@@ -12,6 +12,10 @@ import harness
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of what its folder gives")
+    # Started in the background or under nohup, these would be ignored by every program of the tests, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_report_header(config):
