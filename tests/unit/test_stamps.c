@@ -89,7 +89,8 @@ static void beyond_the_most_stamps_are_dropped_and_counted(void **state)
  */
 static void a_batch_that_comes_back_is_older_than_what_is_there(void **state)
 {
-	struct stamps *now = *state, *old = calloc(1, sizeof(*old)), *whole = calloc(1, sizeof(*whole));
+	static struct stamps old_stamps, whole_stamps;
+	struct stamps *now = *state, *old = &old_stamps, *whole = &whole_stamps;
 	static const char events[] = "FFLFLLF"; /* failures and logins */
 	const struct account before = {.name = "anna", .failures = 100, .last_login_us = 1, .last_address = "unix"};
 
@@ -111,8 +112,6 @@ static void a_batch_that_comes_back_is_older_than_what_is_there(void **state)
 		assert_int_equal(got.last_login_us, expected.last_login_us);
 		assert_string_equal(got.last_address, expected.last_address);
 	}
-	free(old);
-	free(whole);
 }
 
 #define ON_STAMPS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
