@@ -14,6 +14,7 @@ static unsigned level_shift(unsigned level)
 void deadline_wheel_init(struct deadline_wheel *wheel, uint64_t now_ms)
 {
 	wheel->now_tick = now_ms >> DEADLINE_TICK_SHIFT;
+	wheel->next_tick = UINT64_MAX;
 	for (unsigned level = 0; level < DEADLINE_LEVELS; level++) {
 		wheel->occupied[level] = 0;
 		for (unsigned i = 0; i < DEADLINE_SLOTS; i++) {
@@ -53,6 +54,28 @@ static void place(struct deadline_wheel *wheel, struct deadline *d)
 	head->prev->next = d;
 	head->prev = d;
 	wheel->occupied[level] |= UINT64_C(1) << i;
+	uint64_t comes_up = turn << level_shift(level);
+	if (comes_up < wheel->next_tick)
+		wheel->next_tick = comes_up;
+}
+
+/* The next tick at which a slot of any level comes up; UINT64_MAX when all are empty. */
+static uint64_t find_next_tick(const struct deadline_wheel *wheel)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned level = 0; level < DEADLINE_LEVELS; level++) {
+		uint64_t map = wheel->occupied[level];
+		if (!map)
+			continue;
+		uint64_t turn = (wheel->now_tick >> level_shift(level)) + 1;
+		unsigned from = (unsigned)turn & SLOT_MASK;
+		uint64_t turned = from ? (map >> from) | (map << (DEADLINE_SLOTS - from)) : map;
+		uint64_t tick = (turn + (unsigned)__builtin_ctzll(turned)) << level_shift(level);
+		if (tick < best)
+			best = tick;
+	}
+	return best;
 }
 
 void deadline_arm(struct deadline_wheel *wheel, struct deadline *d, uint64_t at_ms)
@@ -78,6 +101,7 @@ void deadline_disarm(struct deadline_wheel *wheel, struct deadline *d)
 	if (only && only >= first && only < first + DEADLINE_LEVELS * DEADLINE_SLOTS) {
 		size_t index = (size_t)(only - first);
 		wheel->occupied[index / DEADLINE_SLOTS] &= ~(UINT64_C(1) << (index % DEADLINE_SLOTS));
+		wheel->next_tick = find_next_tick(wheel);
 	}
 }
 
@@ -118,43 +142,19 @@ static void run_tick(struct deadline_wheel *wheel)
 	}
 }
 
-/* The next tick at which a slot of any level comes up; UINT64_MAX when all are empty. */
-static uint64_t next_tick(const struct deadline_wheel *wheel)
+void deadline_run_ticks(struct deadline_wheel *wheel, uint64_t tick)
 {
-	uint64_t best = UINT64_MAX;
-
-	for (unsigned level = 0; level < DEADLINE_LEVELS; level++) {
-		uint64_t map = wheel->occupied[level];
-		if (!map)
-			continue;
-		uint64_t turn = (wheel->now_tick >> level_shift(level)) + 1;
-		unsigned from = (unsigned)turn & SLOT_MASK;
-		uint64_t turned = from ? (map >> from) | (map << (DEADLINE_SLOTS - from)) : map;
-		uint64_t tick = (turn + (unsigned)__builtin_ctzll(turned)) << level_shift(level);
-		if (tick < best)
-			best = tick;
-	}
-	return best;
-}
-
-void deadline_advance(struct deadline_wheel *wheel, uint64_t now_ms)
-{
-	uint64_t target = now_ms >> DEADLINE_TICK_SHIFT;
-
-	while (wheel->now_tick < target) {
-		uint64_t next = next_tick(wheel);
-		if (next > target) {
-			wheel->now_tick = target;
-			return;
-		}
-		wheel->now_tick = next;
+	while (wheel->next_tick <= tick) {
+		wheel->now_tick = wheel->next_tick;
 		run_tick(wheel);
+		wheel->next_tick = find_next_tick(wheel);
 	}
+	wheel->now_tick = tick;
 }
 
 int deadline_wait_ms(const struct deadline_wheel *wheel, uint64_t now_ms)
 {
-	uint64_t next = next_tick(wheel);
+	uint64_t next = wheel->next_tick;
 
 	if (next == UINT64_MAX)
 		return -1;

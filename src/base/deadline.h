@@ -21,6 +21,7 @@ struct deadline {
 
 struct deadline_wheel {
 	uint64_t now_tick;
+	uint64_t next_tick;                 /* when a slot comes up; UINT64_MAX: never */
 	uint64_t occupied[DEADLINE_LEVELS]; /* one bit a slot */
 	struct deadline slot[DEADLINE_LEVELS][DEADLINE_SLOTS];
 };
@@ -35,8 +36,18 @@ void deadline_arm(struct deadline_wheel *, struct deadline *, uint64_t at_ms);
 void deadline_disarm(struct deadline_wheel *, struct deadline *);
 bool deadline_armed(const struct deadline *);
 
+/* Runs every tick up to this one; deadline_advance says when. */
+void deadline_run_ticks(struct deadline_wheel *, uint64_t tick);
+
 /* Expires all that is due at now_ms. A now_ms that is not later than the last one does nothing. */
-void deadline_advance(struct deadline_wheel *, uint64_t now_ms);
+static inline void deadline_advance(struct deadline_wheel *wheel, uint64_t now_ms)
+{
+	uint64_t tick = now_ms >> DEADLINE_TICK_SHIFT;
+
+	if (tick > wheel->now_tick) /* inline, for nearly every turn of a loop is within a tick */
+		deadline_run_ticks(wheel, tick);
+}
+
 /* Milliseconds until deadline_advance has something to do, at most 2^30; -1 when nothing is armed. */
 int deadline_wait_ms(const struct deadline_wheel *, uint64_t now_ms);
 

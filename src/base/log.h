@@ -1,7 +1,8 @@
 /*
  * The log: logfmt, one event a line, every untrusted byte escaped. Lines go through a bounded ring to a thread that
- * writes them, so that no disk ever slows whoever logs. What finds the ring full is dropped, counted, and reported in a
- * line of its own (`event=log_lost lines=N`) when there is room again.
+ * writes them, so that no disk ever slows whoever logs; the first at once, and those of the next milliseconds together,
+ * so that many short connections do not cost a write each; a process that is killed loses those. What finds the ring
+ * full is dropped, counted, and reported in a line of its own (`event=log_lost lines=N`) when there is room again.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

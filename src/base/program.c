@@ -59,6 +59,16 @@ uint64_t program_duration_ms(const char *name, const char *option, const char *t
 	return ms;
 }
 
+uint64_t program_duration_us(const char *name, const char *option, const char *text, uint64_t most_us)
+{
+	uint64_t us = 0;
+
+	if (number_parse_duration_us(text, &us) || us > most_us)
+		program_usage(name, "%s '%s': give a duration of at most %llums, like 50us, or off.", option, text,
+		              (unsigned long long)most_us / 1000);
+	return us;
+}
+
 void program_fix_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {

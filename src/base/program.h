@@ -14,6 +14,7 @@ _Noreturn void program_usage(const char *name, const char *fmt, ...) PRINTF_LIKE
 /* An option's value, or program_usage with a sentence that names option, value and what is wanted. */
 uint64_t program_number(const char *name, const char *option, const char *text, uint64_t least, uint64_t most);
 uint64_t program_duration_ms(const char *name, const char *option, const char *text);
+uint64_t program_duration_us(const char *name, const char *option, const char *text, uint64_t most_us);
 
 /*
  * Opens /dev/null on every one of descriptors 0 to 2 that is closed, so that no socket or file takes their place

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "load.h"
 #include "local.h"
 #include "options.h"
 #include "pipe.h"
@@ -90,11 +91,13 @@ static enum status run(const struct options *options, const struct address *addr
 	enum status status = STATUS_FINE;
 
 	reach_init(&reach, options, address, user);
-	reach.on_terminal = on_terminal;
+	reach.on_terminal = on_terminal && !options->is_load; /* there it talks */
 	reach.may_ask = on_terminal || (isatty(STDERR_FILENO) && secret_can_ask());
 	if (user && secret_load(options->password_file, &reach.secret))
 		status = STATUS_USAGE;
-	if (status == STATUS_FINE)
+	if (status == STATUS_FINE && options->is_load)
+		status = load_run(&reach);
+	else if (status == STATUS_FINE)
 		status = on_terminal ? talk_run(&reach) : pipe_run(&reach);
 	reach_fini(&reach);
 	return status;

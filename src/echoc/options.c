@@ -37,11 +37,24 @@ static const struct option names[] = {
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"allow-cleartext", no_argument, NULL, OPTION_ALLOW_CLEARTEXT},
     {"quiet", no_argument, NULL, OPTION_QUIET},
+    {"connections", required_argument, NULL, LOAD_OPTION_CONNECTIONS},
+    {"rate", required_argument, NULL, LOAD_OPTION_RATE},
+    {"in-flight", required_argument, NULL, LOAD_OPTION_IN_FLIGHT},
+    {"size", required_argument, NULL, LOAD_OPTION_SIZE},
+    {"seed", required_argument, NULL, LOAD_OPTION_SEED},
+    {"threads", required_argument, NULL, LOAD_OPTION_THREADS},
+    {"ramp", required_argument, NULL, LOAD_OPTION_RAMP},
+    {"warm-up", required_argument, NULL, LOAD_OPTION_WARM_UP},
+    {"duration", required_argument, NULL, LOAD_OPTION_DURATION},
+    {"messages", required_argument, NULL, LOAD_OPTION_MESSAGES},
+    {"json", no_argument, NULL, LOAD_OPTION_JSON},
+    {"json-stream", no_argument, NULL, LOAD_OPTION_JSON_STREAM},
     {0},
 };
 
 static const char help[] =
     "Usage: echoc [talk] [ADDRESS] [OPTION]...\n"
+    "       echoc load ADDRESS [OPTION]...\n"
     "Sends what it is given to an echo server and checks that every byte comes back.\n"
     "\n"
     "On a terminal: a talk, line by line, with the round-trip time of each. Otherwise standard\n"
@@ -60,14 +73,25 @@ static const char help[] =
     "  --allow-cleartext     send the password unencrypted to another machine\n"
     "  --quiet               say nothing but errors\n"
     "  --help, --version     print this, or the version, and end\n"
+    "\n";
+
+static const char help_status[] =
     "\n"
-    "Status: 0 every byte came back, 1 bytes lost or damaged, 2 usage, 3 cannot reach, 4 login refused,\n"
-    "5 no password may travel on this path, 6 no greeting or not the protocol.\n";
+    "Status: 0 every byte came back, 1 bytes lost or damaged, errors under load, or the rate missed,\n"
+    "2 usage, 3 cannot reach, 4 login refused, 5 no password may travel on this path, 6 no greeting or\n"
+    "not the protocol.\n";
 
 /* The end of the process for what only prints; status 1 if even that cannot be done. */
 _Noreturn static void print_and_end(const char *text)
 {
 	exit(fputs(text, stdout) < 0 || fflush(stdout) ? STATUS_LOST : STATUS_FINE);
+}
+
+_Noreturn static void print_help(void)
+{
+	fputs(help, stdout);
+	fputs(load_options_help, stdout);
+	print_and_end(help_status);
 }
 
 _Noreturn static void print_version(void)
@@ -90,7 +114,7 @@ static const char *check_user(const char *name)
 static void take(struct options *o, int option)
 {
 	switch ((enum option_value)option) {
-	case OPTION_HELP: print_and_end(help);
+	case OPTION_HELP: print_help();
 	case OPTION_VERSION: print_version();
 	case OPTION_USER: o->user = check_user(optarg); break;
 	case OPTION_PASSWORD_FILE: o->password_file = optarg; break;
@@ -103,13 +127,31 @@ static void take(struct options *o, int option)
 	}
 }
 
+/* The first word, where it is a mode; and whether the options are the mode's. */
+static void take_mode(struct options *o, int argc, char **argv)
+{
+	const char *word = optind < argc ? argv[optind] : "";
+
+	o->is_load = strcmp(word, "load") == 0;
+	if (o->is_load || strcmp(word, "talk") == 0)
+		optind++;
+	if (o->is_load)
+		load_options_check(&o->load);
+	else if (o->load.given)
+		program_usage(ECHOC, "--%s is for echoc load ADDRESS.", o->load.given);
+	if (o->is_load && o->reconnect)
+		program_usage(ECHOC,
+		              "--reconnect is for a talk: under load a lost connection is an error, and made anew.");
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
-	int option;
+	int option, index = 0;
 
 	*o = (struct options){.retry_ms = RETRY_MS};
+	load_options_init(&o->load);
 	opterr = 0; /* its sentences would not be ours */
-	while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", names, &index)) != -1) {
 		const char *given = argv[optind - 1];
 		if (option == ':')
 			program_usage(ECHOC, "%s wants a value.", given);
@@ -117,12 +159,16 @@ void options_parse(struct options *o, int argc, char **argv)
 			program_usage(ECHOC, "%s takes no value.", given);
 		if (option == '?')
 			program_usage(ECHOC, "there is no option %s.", given);
-		take(o, option);
+		if (option >= (int)LOAD_OPTION_CONNECTIONS)
+			load_options_take(&o->load, (enum load_option)option, names[index].name, optarg);
+		else
+			take(o, option);
 	}
-	if (optind < argc && strcmp(argv[optind], "talk") == 0)
-		optind++;
+	take_mode(o, argc, argv);
 	if (optind < argc)
 		o->address = argv[optind++];
 	if (optind < argc)
 		program_usage(ECHOC, "'%s' is one address too many: give one.", argv[optind]);
+	if (o->is_load && !o->address)
+		program_usage(ECHOC, "load wants the ADDRESS of a server.");
 }

@@ -8,6 +8,7 @@
 int loop_init(struct loop *loop)
 {
 	loop->stopping = false;
+	spin_init(&loop->spin, 0);
 	loop->count = loop->at = 0;
 	loop->now_ms = clock_coarse_ms();
 	deadline_wheel_init(&loop->wheel, loop->now_ms);
@@ -36,13 +37,18 @@ void loop_change(struct loop *loop, struct loop_source *source, uint32_t events)
 	(void)epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-void loop_remove(struct loop *loop, struct loop_source *source)
+void loop_forget(struct loop *loop, struct loop_source *source)
 {
-	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
 	for (int i = loop->at; i < loop->count; i++) {
 		if (loop->batch[i].data.ptr == source)
 			loop->batch[i].data.ptr = NULL;
 	}
+}
+
+void loop_remove(struct loop *loop, struct loop_source *source)
+{
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	loop_forget(loop, source);
 }
 
 void loop_arm(struct loop *loop, struct deadline *d, uint64_t after_ms)
@@ -55,11 +61,19 @@ void loop_disarm(struct loop *loop, struct deadline *d)
 	deadline_disarm(&loop->wheel, d);
 }
 
+/* Without busy polling no clock is read for it. */
+static int wait_for_events(struct loop *loop)
+{
+	int wait_ms = deadline_wait_ms(&loop->wheel, loop->now_ms);
+
+	return loop->spin.most_ns && wait_ms ? spin_wait(&loop->spin, loop->epoll, loop->batch, LOOP_BATCH, wait_ms)
+	                                     : epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, wait_ms);
+}
+
 int loop_run(struct loop *loop)
 {
 	while (!loop->stopping) {
-		int wait_ms = deadline_wait_ms(&loop->wheel, loop->now_ms);
-		int n = epoll_wait(loop->epoll, loop->batch, LOOP_BATCH, wait_ms);
+		int n = wait_for_events(loop);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		loop->now_ms = clock_coarse_ms();

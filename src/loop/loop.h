@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "must.h"
+#include "spin.h"
 
 #define LOOP_BATCH 256 /* events a turn */
 
@@ -26,7 +27,8 @@ struct loop {
 	bool stopping;
 	uint64_t now_ms; /* read once a turn */
 	struct deadline_wheel wheel;
-	int count, at; /* of the batch in hand */
+	struct spin spin; /* of its waits; none unless its owner says so before loop_run */
+	int count, at;    /* of the batch in hand */
 	struct epoll_event batch[LOOP_BATCH];
 };
 
@@ -39,6 +41,8 @@ int loop_add(struct loop *, struct loop_source *, uint32_t events) MUST_CHECK;
 void loop_change(struct loop *, struct loop_source *, uint32_t events);
 /* Ends the watch; no event that is already in hand reaches the source any more. */
 void loop_remove(struct loop *, struct loop_source *);
+/* The same for a descriptor that is closed next and that nobody else has: the kernel ends the watch itself. */
+void loop_forget(struct loop *, struct loop_source *);
 
 /* Arms d to expire after_ms from the turn's clock reading. */
 void loop_arm(struct loop *, struct deadline *d, uint64_t after_ms);

@@ -12,7 +12,7 @@
 
 int stream_pool_init(struct stream_pool *pool, struct loop *loop)
 {
-	*pool = (struct stream_pool){.loop = loop, .chunk = malloc(STREAM_CHUNK_MAX)};
+	*pool = (struct stream_pool){.loop = loop, .chunk = aligned_alloc(STREAM_ALIGNMENT, STREAM_CHUNK_MAX)};
 	return pool->chunk ? 0 : -ENOMEM;
 }
 
@@ -43,7 +43,7 @@ static void count(_Atomic uint64_t *counter, int64_t by)
 
 static void update_watch(struct stream *s)
 {
-	uint16_t wanted = s->held ? EPOLLOUT : s->paused ? 0 : EPOLLIN;
+	uint8_t wanted = s->held ? EPOLLOUT : s->paused ? 0 : EPOLLIN;
 
 	if (wanted == s->watched)
 		return;
@@ -188,7 +188,7 @@ static void ready(struct loop_source *source, uint32_t events)
 		tell_broken(s);
 }
 
-int stream_open(struct stream *s, struct stream_pool *pool, int fd, const struct stream_events *on, uint32_t room)
+int stream_open(struct stream *s, struct stream_pool *pool, int fd, const struct stream_events *on, uint16_t room)
 {
 	*s = (struct stream){
 	    .source = {.fd = fd, .ready = ready}, .pool = pool, .on = on, .room = room, .watched = EPOLLIN};
@@ -199,14 +199,13 @@ void stream_close(struct stream *s)
 {
 	if (!s->pool)
 		return;
-	loop_remove(s->pool->loop, &s->source);
+	loop_forget(s->pool->loop, &s->source);
 	if (s->held)
 		release(s);
 }
 
-void stream_hand_on(struct stream *s, const struct stream_events *on, uint32_t room)
+void stream_hand_on(struct stream *s, const struct stream_events *on, uint16_t room)
 {
-	assert(room <= STREAM_CHUNK_MAX);
 	s->on = on;
 	s->room = room;
 	s->filled = false;

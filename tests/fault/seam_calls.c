@@ -36,6 +36,7 @@ void __lsan_do_leak_check(void) __attribute__((weak));
 /* ---- memory */
 
 WRAP(void *, NULL, "alloc", malloc, (size_t size), size)
+WRAP(void *, NULL, "alloc", aligned_alloc, (size_t alignment, size_t size), alignment, size)
 WRAP(void *, NULL, "alloc", calloc, (size_t count, size_t size), count, size)
 WRAP(void *, NULL, "alloc", realloc, (void *old, size_t size), old, size)
 WRAP(void *, NULL, "alloc", reallocarray, (void *old, size_t count, size_t size), old, count, size)

@@ -41,7 +41,7 @@ def read(*patterns):
 
 
 def c_files():
-    return read('src/**/*.[ch]', 'tests/**/*.[ch]')
+    return read('src/**/*.[ch]', 'tests/**/*.[ch]', 'bench/*.[ch]')
 
 
 def room_of(path):
@@ -177,11 +177,11 @@ def test_c(rule):
 
 
 def test_lengths():
-    assert bad_lengths(c_files() + read('tests/**/*.py')) == []
+    assert bad_lengths(c_files() + read('tests/**/*.py', 'bench/**/*.py')) == []
 
 
 def test_leftovers():
-    assert bad_leftovers(c_files() + read('tests/**/*.py', 'script/*', '.ci/*', 'meson.build', 'tests/**/meson.build', '*.md')) == []
+    assert bad_leftovers(c_files() + read('tests/**/*.py', 'bench/**/*.py', 'script/*', '.ci/*', 'meson.build', 'tests/**/meson.build', '*.md')) == []
 
 
 def test_links():

@@ -38,6 +38,13 @@ void *__wrap_malloc(size_t size)
 	return strcmp(failing, "malloc") == 0 ? NULL : __real_malloc(size);
 }
 
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return strcmp(failing, "malloc") == 0 ? NULL : __real_aligned_alloc(alignment, size);
+}
+
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)

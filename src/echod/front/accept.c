@@ -12,7 +12,7 @@
 #include "login.h"
 #include "socket.h"
 
-#define ACCEPTS_A_TURN 64
+#define ACCEPTS_A_TURN WORKER_ARRIVALS_MAX
 #define PAUSE_MS                                                                                                       \
 	100 /* after an accept that failed for want of something; nginx waits as long (accept_mutex_delay's order) */
 
@@ -28,9 +28,11 @@ struct acceptor {
 	struct loop *loop;
 	struct front *front;
 	struct worker *workers;
-	uint32_t turn;
+	uint32_t turn;    /* the worker that the next client goes to */
 	uint32_t in_vain; /* errors that were clients' own, since the last client or pause */
 	int spare;        /* a descriptor to give up when all are used, so that a client can be told */
+	struct arrival accepted[ACCEPTS_A_TURN]; /* this turn, not yet handed out */
+	uint32_t accepted_count;
 	bool paused;
 	struct deadline pause;
 	uint32_t count;
@@ -151,7 +153,7 @@ static struct peer peer_of(int fd, const struct sockaddr_storage *address)
 	return peer;
 }
 
-static void hand_over(struct acceptor *a, const struct listener *l, int fd, const struct sockaddr_storage *address)
+static void admit(struct acceptor *a, const struct listener *l, int fd, const struct sockaddr_storage *address)
 {
 	struct front *front = a->front;
 	struct arrival arrival = {
@@ -170,7 +172,23 @@ static void hand_over(struct acceptor *a, const struct listener *l, int fd, cons
 	} else {
 		atomic_fetch_add(&front->counters->open, 1);
 	}
-	worker_send(&a->workers[a->turn++ % front->config.workers], &arrival);
+	a->accepted[a->accepted_count++] = arrival;
+}
+
+/* To the workers in turn, and to each at once what is for it: a write and a waking a worker, not a connection. */
+static void hand_out(struct acceptor *a)
+{
+	uint32_t workers = a->front->config.workers;
+
+	for (uint32_t first = 0; first < workers && first < a->accepted_count; first++) {
+		struct arrival share[ACCEPTS_A_TURN];
+		size_t count = 0;
+		for (uint32_t i = first; i < a->accepted_count; i += workers)
+			share[count++] = a->accepted[i];
+		worker_send(&a->workers[(a->turn + first) % workers], share, count);
+	}
+	a->turn = (a->turn + a->accepted_count) % workers;
+	a->accepted_count = 0;
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -183,10 +201,11 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		socklen_t len = sizeof(address);
 		int fd = accept4(source->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			hand_over(l->acceptor, l, fd, &address);
+			admit(l->acceptor, l, fd, &address);
 		else if (!accept_failed(l->acceptor, l, errno))
-			return;
+			break;
 	}
+	hand_out(l->acceptor);
 }
 
 int accept_start(struct acceptor **out, struct loop *loop, struct front *front, struct worker *workers)

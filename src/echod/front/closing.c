@@ -18,7 +18,8 @@
 /* The stage's first step: whatever was there before lets go of the connection. */
 static void enter(struct connection *c, enum close_reason reason)
 {
-	login_forget(c);
+	if (c->stage == STAGE_LOGIN)
+		login_forget(c);
 	loop_disarm(&c->worker->loop, &c->deadline);
 	c->reason = (uint8_t)reason;
 	if (c->stage != STAGE_CLOSING)

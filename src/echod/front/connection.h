@@ -22,13 +22,17 @@ struct connection {
 	struct deadline deadline;
 	struct connection *prev, *next; /* in its worker's list */
 	struct worker *worker;
-	struct login *login;        /* in the login stage only */
-	char *user;                 /* after login, NUL-ended; else NULL */
-	uint64_t number;            /* in the log */
-	uint64_t started_ms;        /* the loop's clock */
-	uint64_t bytes_in;          /* echo data received */
-	uint64_t mark, progress_ms; /* the stage's own, to see progress at its deadlines */
-	uint64_t end_at;            /* of bytes_in: when so much has been echoed, the server ends it */
+	char *user;          /* after login, NUL-ended; else NULL */
+	uint64_t number;     /* in the log */
+	uint64_t started_ms; /* the loop's clock */
+	uint64_t bytes_in;   /* echo data received */
+	union {
+		struct login *login;                /* the login stage's */
+		struct {                            /* the later stages' */
+			uint64_t mark, progress_ms; /* to see progress at the deadline */
+			uint64_t end_at;            /* of bytes_in: when so much has been echoed, the server ends it */
+		};
+	};
 	struct peer peer;
 	uint16_t listener;
 	uint8_t stage;   /* enum counters_stage */

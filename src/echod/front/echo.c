@@ -20,7 +20,7 @@ static void log_bytes_moved(struct connection *c, const char *event, uint64_t by
 
 static bool is_debugging(const struct connection *c)
 {
-	return log_wants(c->worker->front->log, LOG_DEBUG);
+	return c->worker->front->debugging;
 }
 
 /* How often to look for progress: often enough for either limit; 0 where there is none. */
@@ -41,9 +41,9 @@ static int unacknowledged(const struct connection *c)
 }
 
 /* What grows with all that a live client does: what it sent, and what it took. */
-static uint64_t progress_mark(const struct connection *c)
+static uint64_t progress_mark(const struct connection *c, int unacknowledged)
 {
-	return c->bytes_in + connection_bytes_out(c) - (uint64_t)unacknowledged(c);
+	return c->bytes_in + connection_bytes_out(c) - (uint64_t)unacknowledged;
 }
 
 static void look_later(struct connection *c)
@@ -61,8 +61,9 @@ static void look(struct deadline *d)
 {
 	struct connection *c = container_of(d, struct connection, deadline);
 	const struct front *front = c->worker->front;
-	uint64_t now_ms = c->worker->loop.now_ms, mark = progress_mark(c);
-	bool owed = stream_holds(&c->stream) || unacknowledged(c) > 0;
+	int on_the_way = unacknowledged(c);
+	uint64_t now_ms = c->worker->loop.now_ms, mark = progress_mark(c, on_the_way);
+	bool owed = stream_holds(&c->stream) || on_the_way > 0;
 	uint64_t limit = owed ? front->config.stall_ms : front->listener[c->listener].idle_ms;
 
 	if (mark != c->mark) {
@@ -83,16 +84,14 @@ static bool echo(struct connection *c, const uint8_t *data, size_t len)
 {
 	c->bytes_in += len;
 	counters_add(&c->worker->counters->bytes_in, len);
-	if (is_debugging(c))
-		log_bytes_moved(c, "recv", len);
 	int err = stream_send(&c->stream, data, len);
-	if (err) {
-		closing_broken(c, err);
-		return false;
+	if (is_debugging(c)) {
+		log_bytes_moved(c, "recv", len);
+		log_bytes_moved(c, "send", len - (err ? c->stream.lost : c->stream.held_len));
 	}
-	if (is_debugging(c))
-		log_bytes_moved(c, "send", len - (c->stream.held_len - c->stream.held_at));
-	return true;
+	if (err)
+		closing_broken(c, err);
+	return !err;
 }
 
 static void chunk(struct stream *s, const uint8_t *data, size_t len)

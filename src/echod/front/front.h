@@ -3,6 +3,7 @@
 #define FRONT_FRONT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "counters.h"
@@ -17,6 +18,7 @@ struct front {
 	struct order_listener listener[ORDER_LISTENERS_MAX];
 	int listener_fd[ORDER_LISTENERS_MAX]; /* -1 once drained; the accepting thread's */
 	struct log *log;
+	bool debugging; /* the log wants each read and write */
 	struct counters *counters;
 	uint32_t max_connections;
 	char host[256];       /* for the greeting */

@@ -48,8 +48,7 @@ static void go_in(struct connection *c)
 	size_t len;
 	const uint8_t *rest = dialogue_rest(&login->dialogue, &len);
 
-	c->login = NULL; /* ours alone now: echo_begin may end the connection */
-	echo_begin(c, rest, len);
+	echo_begin(c, rest, len); /* takes the place of c->login, and may end the connection */
 	explicit_bzero(login, sizeof(*login));
 	free(login);
 }
@@ -167,7 +166,7 @@ static bool ask(struct connection *c, enum ask_kind kind)
 
 static bool want_more(struct connection *c)
 {
-	stream_hand_on(&c->stream, &events, (uint32_t)dialogue_room(&c->login->dialogue));
+	stream_hand_on(&c->stream, &events, (uint16_t)dialogue_room(&c->login->dialogue));
 	stream_resume(&c->stream);
 	return false;
 }

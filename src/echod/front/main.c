@@ -78,7 +78,7 @@ static void take_link(struct run *run, uint32_t index, int fd)
 	if (index >= run->front.config.workers)
 		close(fd);
 	else if (run->started)
-		worker_send(&run->workers[index], &arrival);
+		worker_send(&run->workers[index], &arrival, 1);
 	else
 		run->link[index] = fd;
 }
@@ -117,7 +117,7 @@ static void drain(struct run *run)
 	run->still_full = run->front.config.workers;
 	accept_stop(run->acceptor);
 	for (uint32_t i = 0; i < run->front.config.workers; i++)
-		worker_send(&run->workers[i], &arrival);
+		worker_send(&run->workers[i], &arrival, 1);
 }
 
 static void take_config(struct run *run, const struct order *order, int fd)
@@ -142,6 +142,7 @@ static void take_counters(struct run *run, int fd)
 	             &front->counters->log_lost_front))
 		fail("the log's thread could not be started: too few threads or memory.");
 	log_reopen(front->log, run->log_fd); /* and owns it */
+	front->debugging = log_wants(front->log, LOG_DEBUG);
 }
 
 static void obey(struct run *run, const struct order *order, int fd)

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 #include "closing.h"
 #include "echo.h"
 #include "login.h"
-
-#define ARRIVALS_A_TURN 64
 
 static void tell_empty(struct worker *w)
 {
@@ -81,7 +80,7 @@ static void arrived(struct worker *w, const struct arrival *arrival)
 static void inbox_ready(struct loop_source *source, uint32_t events)
 {
 	struct worker *w = container_of(source, struct worker, inbox);
-	struct arrival arrivals[ARRIVALS_A_TURN];
+	struct arrival arrivals[WORKER_ARRIVALS_MAX];
 
 	(void)events;
 	ssize_t n = read(source->fd, arrivals, sizeof(arrivals));
@@ -89,9 +88,10 @@ static void inbox_ready(struct loop_source *source, uint32_t events)
 		arrived(w, &arrivals[i]);
 }
 
-void worker_send(struct worker *w, const struct arrival *arrival)
+void worker_send(struct worker *w, const struct arrival *arrivals, size_t count)
 {
-	while (write(w->inbox_write, arrival, sizeof(*arrival)) < 0 && errno == EINTR)
+	assert(count <= WORKER_ARRIVALS_MAX);
+	while (write(w->inbox_write, arrivals, count * sizeof(*arrivals)) < 0 && errno == EINTR)
 		;
 }
 
@@ -115,6 +115,7 @@ int worker_start(struct worker *w, struct front *front, unsigned index)
 	deadline_init(&w->drain_deadline, drain_time_is_up);
 	if ((err = loop_init(&w->loop)))
 		return err;
+	spin_init(&w->loop.spin, front->config.busy_poll_us * 1000);
 	if ((err = stream_pool_init(&w->pool, &w->loop)))
 		goto close_loop;
 	w->pool.holding = &w->counters->holding;

@@ -5,6 +5,7 @@
 #ifndef FRONT_WORKER_H
 #define FRONT_WORKER_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +31,9 @@ struct arrival {
 	uint32_t listener;
 	struct peer peer;
 };
-_Static_assert(sizeof(struct arrival) <= 512, "an arrival is written to a pipe in one piece (PIPE_BUF)");
+
+#define WORKER_ARRIVALS_MAX 64 /* at once */
+_Static_assert(WORKER_ARRIVALS_MAX * sizeof(struct arrival) <= PIPE_BUF, "they are written to a pipe in one piece");
 
 struct worker {
 	struct front *front;
@@ -50,8 +53,8 @@ struct worker {
 
 /* Makes worker number index and starts its thread. Returns 0 or a negative errno. */
 int worker_start(struct worker *, struct front *, unsigned index) MUST_CHECK;
-/* Puts an arrival in the worker's inbox; waits when the inbox is full. From the accepting thread. */
-void worker_send(struct worker *, const struct arrival *);
+/* Puts count arrivals in the worker's inbox; waits when the inbox is full. From the accepting thread. */
+void worker_send(struct worker *, const struct arrival *, size_t count);
 /* For connection_destroy: one less; a draining worker that has none left says so. */
 void worker_connection_gone(struct worker *);
 

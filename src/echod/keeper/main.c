@@ -11,6 +11,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "counters.h"
+#include "front_link.h"
 #include "judge.h"
 #include "loop.h"
 #include "orders.h"
@@ -21,17 +22,7 @@
 #define HASH_QUEUE     64   /* passwords that may wait; full means 421 at once */
 #define NAME_QUEUE     1024 /* names that may wait: each costs microseconds */
 #define HASH_NICE      5    /* a hash yields to an echo */
-#define AGAIN_MS       100
 #define STAMP_EVERY_MS 1000
-
-struct link {
-	struct loop_source source; /* fd -1: none */
-	struct keeper *keeper;
-	struct deadline again; /* to watch it, when there was no memory */
-	uint32_t index, generation;
-	bool waits; /* for room to send; it is not read from meanwhile, so a front that takes nothing gets no further */
-	struct pool_job *unsent, **unsent_end; /* verdicts that the socket does not take yet */
-};
 
 /* Stamps that are gathered, or on their way to the store; the two change places. */
 struct stamp_job {
@@ -49,7 +40,7 @@ struct keeper {
 	int log_fd;
 	bool started;
 	struct pool *hash_pool, *name_pool, *stamp_pool;
-	struct link link[ORDER_WORKERS_MAX];
+	struct front_link link[ORDER_WORKERS_MAX];
 	struct stamp_job stamp_job[2], *gathering, *stamping; /* stamping is NULL while none is under way */
 	struct deadline stamp_time;
 	_Atomic uint64_t stamp_gauge;
@@ -72,63 +63,6 @@ static _Noreturn void fail(struct keeper *k, const char *sentence)
 	tell_parent(ORDER_FAILED, sentence);
 	log_finish(k->court.log);
 	_exit(1);
-}
-
-static void drop_link(struct keeper *k, struct link *l)
-{
-	if (l->source.fd < 0)
-		return;
-	loop_disarm(&k->loop, &l->again);
-	loop_remove(&k->loop, &l->source);
-	close(l->source.fd);
-	l->source.fd = -1;
-	l->generation++;
-	while (l->unsent) {
-		struct pool_job *job = l->unsent;
-		l->unsent = job->next;
-		free(container_of(job, struct judge_case, job));
-	}
-	l->unsent_end = &l->unsent;
-}
-
-/* Sends what verdicts there are for the link; the rest waits for room. */
-static void send_verdicts(struct keeper *k, struct link *l)
-{
-	while (l->unsent) {
-		struct judge_case *jc = container_of(l->unsent, struct judge_case, job);
-		int err = channel_send(l->source.fd, &jc->verdict, sizeof(jc->verdict), -1, 1);
-		if (err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM) {
-			l->waits = true;
-			loop_change(&k->loop, &l->source, EPOLLOUT);
-			return;
-		}
-		if (err) {
-			drop_link(k, l);
-			return;
-		}
-		l->unsent = jc->job.next;
-		free(jc);
-	}
-	l->unsent_end = &l->unsent;
-	if (l->waits)
-		loop_change(&k->loop, &l->source, EPOLLIN);
-	l->waits = false;
-}
-
-static void deliver(struct keeper *k, struct judge_case *jc)
-{
-	struct link *l = &k->link[jc->link];
-
-	if (l->source.fd < 0 || l->generation != jc->generation) {
-		free(jc); /* the front that asked is gone */
-		return;
-	}
-	bool was_empty = l->unsent == NULL;
-	jc->job.next = NULL;
-	*l->unsent_end = &jc->job;
-	l->unsent_end = &jc->job.next;
-	if (was_empty)
-		send_verdicts(k, l);
 }
 
 /* What the user should know of this account: its last login, and the failures since. */
@@ -178,7 +112,7 @@ static void judged(struct keeper *k, struct judge_case *jc)
 	if (jc->verdict.created)
 		counters_add(&k->counters->created, 1);
 	stamp(k, jc);
-	deliver(k, jc);
+	front_link_deliver(&k->link[jc->link], jc);
 }
 
 static void write_stamps(struct deadline *d)
@@ -247,18 +181,19 @@ static void jobs_done(struct loop_source *source, uint32_t events)
 static void consider(struct keeper *k, struct judge_case *jc)
 {
 	if (judge_at_once(jc)) {
-		deliver(k, jc);
+		front_link_deliver(&k->link[jc->link], jc);
 		return;
 	}
 	if (pool_submit(jc->ask.kind == ASK_NAME ? k->name_pool : k->hash_pool, &jc->job)) {
 		password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
 		jc->verdict.answer = ANSWER_BUSY;
-		deliver(k, jc);
+		front_link_deliver(&k->link[jc->link], jc);
 	}
 }
 
-static void take_question(struct keeper *k, struct link *l, const struct ask *ask)
+static void asked(struct front_link *l, const struct ask *ask)
 {
+	struct keeper *k = container_of(l - l->index, struct keeper, link[0]);
 	struct verdict unavailable = {.id = ask->id, .answer = ANSWER_UNAVAILABLE};
 	struct judge_case *jc = calloc(1, sizeof(*jc));
 
@@ -274,33 +209,6 @@ static void take_question(struct keeper *k, struct link *l, const struct ask *as
 	consider(k, jc);
 }
 
-static void link_ready(struct loop_source *source, uint32_t events)
-{
-	struct link *l = container_of(source, struct link, source);
-	struct keeper *k = l->keeper;
-
-	if (events & EPOLLOUT)
-		send_verdicts(k, l);
-	if (l->source.fd < 0 || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
-	struct ask ask;
-	int err = channel_receive(l->source.fd, &ask, sizeof(ask), NULL, 1);
-	if (!err)
-		take_question(k, l, &ask);
-	else if (err != -EAGAIN && err != -ENOMEM && err != -ENOBUFS) /* those pass, and nobody joins a link anew */
-		drop_link(k, l);
-	password_wipe(&ask, sizeof(ask));
-}
-
-/* Nobody joins a link anew, so it is not given up for want of memory. */
-static void watch_link(struct deadline *again)
-{
-	struct link *l = container_of(again, struct link, again);
-
-	if (loop_add(&l->keeper->loop, &l->source, EPOLLIN))
-		loop_arm(&l->keeper->loop, again, AGAIN_MS);
-}
-
 /* Questions are taken only when there are pools to put them in. */
 static void take_link(struct keeper *k, uint32_t index, int fd)
 {
@@ -308,14 +216,9 @@ static void take_link(struct keeper *k, uint32_t index, int fd)
 		close(fd);
 		return;
 	}
-	struct link *l = &k->link[index];
-	drop_link(k, l);
-	l->index = index;
-	l->waits = false;
-	l->unsent_end = &l->unsent;
-	l->source = (struct loop_source){.fd = fd, .ready = link_ready};
+	front_link_replace(&k->link[index], fd);
 	if (k->started)
-		watch_link(&l->again);
+		front_link_watch(&k->link[index]);
 }
 
 /* The store is opened once here, so that a failure is one sentence; then every thread opens its own. */
@@ -380,10 +283,8 @@ static void start(struct keeper *k)
 	if (open_pools(k))
 		fail(k, "the password threads could not be started: too few threads, descriptors or memory.");
 	k->started = true;
-	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++) {
-		if (k->link[i].source.fd >= 0)
-			watch_link(&k->link[i].again);
-	}
+	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
+		front_link_watch(&k->link[i]);
 	tell_parent(ORDER_READY, "");
 }
 
@@ -470,11 +371,8 @@ int main(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	program_fix_descriptors();
-	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++) {
-		k.link[i].source.fd = -1;
-		k.link[i].keeper = &k;
-		deadline_init(&k.link[i].again, watch_link);
-	}
+	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
+		front_link_init(&k.link[i], &k.loop, i, asked);
 	k.gathering = &k.stamp_job[0];
 	deadline_init(&k.stamp_time, write_stamps);
 	k.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};

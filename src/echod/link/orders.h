@@ -41,7 +41,7 @@ struct order_listener {
 struct order_config {
 	uint32_t size; /* of this struct: programs of different builds refuse each other */
 	uint32_t workers, listeners, log_level;
-	uint64_t login_ms, stall_ms, drain_ms;
+	uint64_t login_ms, stall_ms, drain_ms, busy_poll_us;
 	uint32_t max_connections; /* 0: as many as the descriptors allow */
 	uint32_t hash_kib, hash_passes;
 	uint8_t may_create_store, allow_cleartext, reserved[6];

@@ -30,6 +30,7 @@ static void send_config(struct run *run, struct child *child)
 	                                     .login_ms = o->login_ms,
 	                                     .stall_ms = o->stall_ms,
 	                                     .drain_ms = o->drain_ms,
+	                                     .busy_poll_us = o->busy_poll_us,
 	                                     .max_connections = o->max_connections,
 	                                     .hash_kib = o->hash_kib,
 	                                     .hash_passes = o->hash_passes,

@@ -18,6 +18,8 @@
 #define HASH_KIB    19456
 #define HASH_PASSES 2
 
+#define BUSY_POLL_MAX_US 10000 /* a sleeping thread wakes in a fraction of that */
+
 static const char help[] =
     "echod - an echo service that one can log in to\n"
     "\n"
@@ -51,6 +53,7 @@ static const char help[] =
     "\n"
     "Limits (durations like 250ms, 30s, 5m, off):\n"
     "  --workers N           threads that serve (default: one per core)\n"
+    "  --busy-poll TIME      spin so long, as in 50us, before sleeping, while that pays (default off; at most 10ms)\n"
     "  --max-connections N   (default: what the limit on open files allows)\n"
     "  --login-time TIME     to log in (default 30s)\n"
     "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
@@ -81,6 +84,7 @@ enum {
 	OPT_LOG,
 	OPT_LOG_LEVEL,
 	OPT_WORKERS,
+	OPT_BUSY_POLL,
 	OPT_MAX_CONNECTIONS,
 	OPT_LOGIN_TIME,
 	OPT_IDLE_TIME,
@@ -108,6 +112,7 @@ static const struct option long_options[] = {
     {"log", required_argument, NULL, OPT_LOG},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"workers", required_argument, NULL, OPT_WORKERS},
+    {"busy-poll", required_argument, NULL, OPT_BUSY_POLL},
     {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
     {"login-time", required_argument, NULL, OPT_LOGIN_TIME},
     {"idle-time", required_argument, NULL, OPT_IDLE_TIME},
@@ -201,6 +206,7 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 			program_usage(NAME, "--log-level '%s': give error, warning, info or debug.", value);
 		break;
 	case OPT_WORKERS: o->workers = (uint32_t)program_number(NAME, "--workers", value, 1, ORDER_WORKERS_MAX); break;
+	case OPT_BUSY_POLL: o->busy_poll_us = program_duration_us(NAME, "--busy-poll", value, BUSY_POLL_MAX_US); break;
 	case OPT_MAX_CONNECTIONS:
 		o->max_connections = (uint32_t)program_number(NAME, "--max-connections", value, 1, 100000000);
 		break;

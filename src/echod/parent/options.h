@@ -24,6 +24,7 @@ struct options {
 	enum log_level log_level;
 	uint32_t workers, max_connections, keepalive_s, hash_kib, hash_passes;
 	uint64_t login_ms, idle_ms, login_idle_ms, stall_ms, drain_ms;
+	uint64_t busy_poll_us;
 	bool idle_given; /* else a listener on loopback has no idle limit */
 	mode_t socket_mode;
 };
