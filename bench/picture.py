@@ -106,7 +106,7 @@ def draw(result):
              f"<style>{STYLE}</style>", f'<rect width="{WIDTH}" height="{height}" class="paper"/>',
              '<text class="title" x="24" y="26">Server CPU per message, against a bare epoll loop (1×)</text>',
              '<text class="dim" x="24" y="46">Less is better; logarithmic. Dot: median. Bar: its interval '
-             f'({result["coverage"]:.0%}, {result["rounds"]} rounds). Hollow: loses or changes bytes.</text>']
+             f'({result["coverage"]:.0%}, {result["rounds"]} rounds). Hollow: fails the check of exactness.</text>']
     for i, cell in enumerate(cells):
         x, y = WIDTH / COLUMNS * (i % COLUMNS), HEAD + panel_height * (i // COLUMNS)
         parts += panel(x, y, panel_height, cell, names, most, result)

@@ -356,7 +356,7 @@ def test_no_address_space_for_a_hash(folder):
         usual = resource.prlimit(keeper, resource.RLIMIT_AS, (used + (4 << 20), resource.RLIM_INFINITY))
         for name in ("warm-up", "new"):
             assert cases.talk(s.port, name) == "451"
-        assert [e["event"] for e in s.log_events()].count("hash_failed") == 2
+        clients.wait_until(lambda: [e["event"] for e in s.log_events()].count("hash_failed") == 2, "both in the log")
         resource.prlimit(keeper, resource.RLIMIT_AS, usual)
         for name in ("warm-up", "new"):
             assert cases.talk(s.port, name) == "in"
