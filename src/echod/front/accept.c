@@ -1,5 +1,6 @@
 #include "accept.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -180,6 +181,7 @@ static void hand_out(struct acceptor *a)
 {
 	uint32_t workers = a->front->config.workers;
 
+	assert(workers > 0);
 	for (uint32_t first = 0; first < workers && first < a->accepted_count; first++) {
 		struct arrival share[ACCEPTS_A_TURN];
 		size_t count = 0;
