@@ -166,7 +166,7 @@ void load_connection_dial(struct load_connection *c)
 	c->stage = LOAD_DIALLING;
 	c->dialled_ns = clock_now_ns();
 	c->sent_at = c->came_at =
-	    (uint32_t)(c->index * 4099 % LOAD_PATTERN_PERIOD); /* no two alike, that is mixed up */
+	    (uint32_t)(c->index * 67 * LOAD_PATTERN_LINE % LOAD_PATTERN_PERIOD); /* no two alike, that is mixed up */
 	c->messages = 0;
 	c->watches_out = false;
 	c->blocked = true;

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-static uint8_t pattern[LOAD_PATTERN_PERIOD + LOAD_PATTERN_PIECE];
+static _Alignas(LOAD_PATTERN_LINE) uint8_t pattern[LOAD_PATTERN_PERIOD + LOAD_PATTERN_PIECE];
 
 void load_pattern_init(void)
 {

@@ -1,7 +1,8 @@
 /*
  * What is sent and awaited: an endless stream of which any part stands ready in memory, so that sending costs no copy
- * and checking is a memcmp. It repeats after a prime number of bytes, which no multiple of a buffer's size is: what is
- * lost, doubled or displaced shows in the first bytes behind. The period is small so that it stays in the cache.
+ * and checking is a memcmp. It repeats after a prime number of cache lines, which no buffer's size is a multiple of:
+ * what is lost, doubled or displaced shows in the first bytes behind. Whole lines, because copying from within one
+ * costs bulk a tenth of the CPU; few of them, so that they stay in the cache.
  */
 #ifndef ECHOC_LOAD_PATTERN_H
 #define ECHOC_LOAD_PATTERN_H
@@ -9,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOAD_PATTERN_PERIOD 65537U
+#define LOAD_PATTERN_LINE   64U
+#define LOAD_PATTERN_PERIOD (1021U * LOAD_PATTERN_LINE)
 #define LOAD_PATTERN_PIECE  (1024U * 1024) /* bytes that stand in a row behind any place */
 
 /* To be called once, before any thread uses it. */
