@@ -1,8 +1,8 @@
 /*
  * What is sent and awaited: an endless stream of which any part stands ready in memory, so that sending costs no copy
  * and checking is a memcmp. It repeats after a prime number of cache lines, which no buffer's size is a multiple of:
- * what is lost, doubled or displaced shows in the first bytes behind. Whole lines, because copying from within one
- * costs bulk a tenth of the CPU; few of them, so that they stay in the cache.
+ * what is lost, doubled or displaced shows in the first bytes behind. Whole lines, because copying from
+ * within one costs more; few of them, so that they stay in the cache.
  */
 #ifndef ECHOC_LOAD_PATTERN_H
 #define ECHOC_LOAD_PATTERN_H
