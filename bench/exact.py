@@ -100,9 +100,9 @@ class Client:
         except OSError as error:
             raise Failure(f"reset before the half-close ({error.strerror}), {self.progress()}") from None
 
-    def echo(self, until):
-        """Sends the data up to an offset and has it all back, without an end of the stream."""
-        while self.back < until:
+    def move(self, until, is_done):
+        """Sends the data up to an offset, and takes what comes back, until is_done(); no end of the stream may come."""
+        while not is_done():
             readable, writable = self.wait(True, self.sent < until)
             if writable:
                 self.write(until)
@@ -110,6 +110,10 @@ class Client:
                 self.read()
             if self.ended:
                 raise Failure(f"ended by the server, {self.progress()}")
+
+    def echo(self, until):
+        """Sends the data up to an offset and has it all back."""
+        self.move(until, lambda: self.back >= until)
 
     def drain(self):
         """Reads on to the end of the stream, by which everything must be back."""
@@ -132,14 +136,7 @@ class Client:
 def half_close(port, deadline, length):
     """All is sent and the half-close made as fast as the server allows."""
     with Client(port, pattern(length), deadline) as client:
-        while client.sent < length:
-            readable, writable = client.wait(True, True)
-            if writable:
-                client.write(length)
-            if readable:
-                client.read()
-            if client.ended:
-                raise Failure(f"ended before the half-close, {client.progress()}")
+        client.move(length, lambda: client.sent >= length)
         client.half_close()
         client.drain()
 
