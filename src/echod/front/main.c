@@ -158,9 +158,15 @@ static void obey(struct run *run, const struct order *order, int fd)
 	case ORDER_START: start(run); break;
 	case ORDER_LOG: log_reopen(run->front.log, fd); return;
 	case ORDER_DRAIN: drain(run); break;
+	case ORDER_TLS:
+	case ORDER_REVOKE:
+	case ORDER_PENALTIES:
+	case ORDER_CLEAR_PENALTIES:
 	case ORDER_READY:
 	case ORDER_FAILED:
-	case ORDER_DRAINED: break;
+	case ORDER_DRAINED:
+	case ORDER_PENALTY:
+	case ORDER_DONE: break;
 	}
 	if (fd >= 0)
 		close(fd);

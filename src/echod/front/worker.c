@@ -38,6 +38,8 @@ static void for_each(struct worker *w, void (*each)(struct connection *))
 static void drain_one(struct connection *c)
 {
 	switch ((enum counters_stage)c->stage) {
+	case STAGE_PROXY:
+	case STAGE_TLS: closing_reset(c, CLOSE_DRAIN); break;
 	case STAGE_LOGIN: login_drain(c); break;
 	case STAGE_ECHO: echo_drain(c); break;
 	case STAGE_CLOSING: closing_hurry(c); break;

@@ -357,9 +357,15 @@ static void parent_ready(struct loop_source *source, uint32_t events)
 	case ORDER_LOG: log_reopen(k->court.log, fd); return;
 	case ORDER_LISTENER:
 	case ORDER_DRAIN:
+	case ORDER_TLS:
+	case ORDER_REVOKE:
+	case ORDER_PENALTIES:
+	case ORDER_CLEAR_PENALTIES:
 	case ORDER_READY:
 	case ORDER_FAILED:
-	case ORDER_DRAINED: break;
+	case ORDER_DRAINED:
+	case ORDER_PENALTY:
+	case ORDER_DONE: break;
 	}
 	if (fd >= 0)
 		close(fd);

@@ -20,6 +20,13 @@
 	X(ERRORS, "errors")         /* too many errors at login */                                                     \
 	X(BUSY, "busy")             /* 421: the password queue is full */                                              \
 	X(LIMIT, "limit")           /* at the limit on connections */                                                  \
+	X(ADDRESS, "address_limit") /* at the limit on connections of one address */                                   \
+	X(RATE, "rate_limit")       /* one address connects too often */                                               \
+	X(SLOTS, "login_slots")     /* too many logins under way, most of them its address's */                        \
+	X(PENALTY, "penalty")       /* too many failed logins, of its address or for its account */                    \
+	X(PROXY, "proxy_header")    /* no PROXY header where one must be */                                            \
+	X(TLS, "tls")               /* no TLS session came about, or it broke */                                       \
+	X(TRUNCATED, "truncated")   /* the end of a TLS connection without close_notify: somebody may have cut it */   \
 	X(LOGIN_TIME, "login_time") /* no login in time */                                                             \
 	X(IDLE_TIME, "idle_time")   /* nothing came for too long */                                                    \
 	X(STALL_TIME, "stall_time") /* the client took nothing for too long */                                         \
@@ -35,7 +42,7 @@ enum close_reason { CLOSE_REASONS(X) CLOSE_REASON_COUNT };
 /* The reason's name as log and status have it. */
 const char *counters_reason_name(enum close_reason);
 
-enum counters_stage { STAGE_LOGIN, STAGE_ECHO, STAGE_CLOSING, STAGE_COUNT };
+enum counters_stage { STAGE_PROXY, STAGE_TLS, STAGE_LOGIN, STAGE_ECHO, STAGE_CLOSING, STAGE_COUNT };
 
 /* A worker's own: nobody else writes it, so no two workers share a cache line. */
 struct worker_counters {

@@ -25,15 +25,25 @@ enum order_kind {
 	ORDER_START,      /* no descriptor: all has been handed over */
 	ORDER_LOG,        /* the reopened log */
 	ORDER_DRAIN,      /* front only, no descriptor */
+	/* front only, where there is a TLS listener, before ORDER_START and again at a reload: a memfd with a
+	 * certificate chain and its key, both PEM, which the parent has tried */
+	ORDER_TLS,
+	/* keeper only, no descriptor */
+	ORDER_REVOKE,          /* text: the account whose tokens end; answered ORDER_DONE */
+	ORDER_PENALTIES,       /* answered with ORDER_PENALTY for each address or account, then ORDER_DONE */
+	ORDER_CLEAR_PENALTIES, /* answered ORDER_DONE */
 	/* to the parent */
 	ORDER_READY,
 	ORDER_FAILED,  /* text is one sentence; the child ends */
 	ORDER_DRAINED, /* front: no connection is left; it ends. value: how many were cut off */
+	ORDER_PENALTY, /* keeper: one line of JSON in text */
+	ORDER_DONE, /* keeper: the last question but those before it is answered; value: how many, or a negative errno
+	             */
 };
 
 struct order_listener {
 	uint64_t idle_ms; /* 0: no limit */
-	uint8_t raw, reserved[7];
+	uint8_t raw, tls, reserved[6];
 	char address[ADDRESS_TEXT_MAX];
 };
 

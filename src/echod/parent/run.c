@@ -162,7 +162,13 @@ static void child_said(struct run *run, struct child *child, const struct order 
 	case ORDER_LINK:
 	case ORDER_START:
 	case ORDER_LOG:
-	case ORDER_DRAIN: return;
+	case ORDER_DRAIN:
+	case ORDER_TLS:
+	case ORDER_REVOKE:
+	case ORDER_PENALTIES:
+	case ORDER_CLEAR_PENALTIES:
+	case ORDER_PENALTY:
+	case ORDER_DONE: return;
 	}
 }
 

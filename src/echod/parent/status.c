@@ -90,6 +90,8 @@ static void put_connections(FILE *f, const struct run *run)
 
 	fputs("\"connections\": {", f);
 	put_number(f, "open", counters_get(&c->open), ", ");
+	put_number(f, "proxy", SUM(run, in_stage[STAGE_PROXY]), ", ");
+	put_number(f, "tls", SUM(run, in_stage[STAGE_TLS]), ", ");
 	put_number(f, "login", SUM(run, in_stage[STAGE_LOGIN]), ", ");
 	put_number(f, "echo", SUM(run, in_stage[STAGE_ECHO]), ", ");
 	put_number(f, "closing", SUM(run, in_stage[STAGE_CLOSING]), ", ");
