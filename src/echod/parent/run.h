@@ -14,12 +14,15 @@
 #include "loop.h"
 #include "options.h"
 
+/* The exit status of the process, as echod(8) has it. */
+enum run_status { RUN_DRAINED = 0, RUN_FAILED = 1, RUN_NOT_BINDABLE = 3 };
+
 enum run_phase { RUN_STARTING, RUN_SERVING, RUN_DRAINING, RUN_ENDING };
 
 struct run {
 	struct options options;
 	enum run_phase phase;
-	int status; /* the process's exit status */
+	enum run_status status;
 	struct loop loop;
 	struct log *log;
 	int log_fd;
@@ -39,7 +42,9 @@ struct run {
 	int64_t started_us;
 };
 
-/* Serves until told to end. Returns the exit status of design: 0 drained, 1 failed or forced, 3 not bindable. */
+/* Serves until told to end. Returns the exit status. */
 int run_server(struct run *);
+/* Says a failure to a person, and to the log where that is another place. Sets the exit status. */
+void run_fail(struct run *, enum run_status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif
