@@ -21,4 +21,10 @@ void json_time(FILE *, int64_t wall_us);
  */
 int json_show(FILE *out, char *document, size_t len) MUST_CHECK;
 
+/*
+ * Copies a member of the document's own, a string's characters or another value as it stands, into text (cap > 0, cut
+ * where it is longer). Returns whether there is one. The document has been checked, and stays as it is.
+ */
+bool json_member(const char *document, size_t len, const char *key, char *text, size_t cap) MUST_CHECK;
+
 #endif

@@ -1,6 +1,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "text.h"
@@ -273,4 +274,55 @@ int json_show(FILE *out, char *document, size_t len)
 		return -EINVAL;
 	skip_space(&r);
 	return r.at == r.end ? 0 : -EINVAL;
+}
+
+/* A value that ends where the reader is then; *len is 0 for an object or an array. */
+static bool read_plain(struct reader *r, const char **text, size_t *len)
+{
+	if (take(r, '"'))
+		return read_string(r, text, len);
+	*text = r->at;
+	bool good = read_value(r, 0, NULL);
+	*len = **text == '{' || **text == '[' ? 0 : (size_t)(r->at - *text);
+	return good;
+}
+
+static bool find_member(struct reader *r, const char *key, const char **text, size_t *len)
+{
+	const char *name;
+	size_t name_len;
+
+	if (!take(r, '{'))
+		return false;
+	do {
+		if (!take(r, '"') || !read_string(r, &name, &name_len) || !take(r, ':'))
+			return false;
+		skip_space(r);
+		if (!read_plain(r, text, len))
+			return false;
+		if (name_len == strlen(key) && memcmp(name, key, name_len) == 0)
+			return true;
+	} while (take(r, ','));
+	return false;
+}
+
+bool json_member(const char *document, size_t len, const char *key, char *text, size_t cap)
+{
+	char *copy = malloc(len + 1);
+	struct reader r = {.at = copy, .end = copy + len};
+	const char *found;
+	size_t found_len;
+
+	if (!copy)
+		return false;
+	memcpy(copy, document, len);
+	copy[len] = '\0';
+	bool is_there = find_member(&r, key, &found, &found_len);
+	if (is_there) {
+		found_len = found_len < cap ? found_len : cap - 1;
+		memcpy(text, found, found_len);
+		text[found_len] = '\0';
+	}
+	free(copy);
+	return is_there;
 }

@@ -4,7 +4,7 @@
 #include "options.h"
 #include "program.h"
 #include "report.h"
-#include "status.h"
+#include "running.h"
 #include "user.h"
 
 int main(int argc, char **argv)
@@ -18,10 +18,11 @@ int main(int argc, char **argv)
 	if (!options_parse(&options, argc, argv, &status))
 		return status;
 	if (options.words == 0)
-		return report_usage(options.json, "Say what is to be done: user or status.");
+		return report_usage(options.json,
+		                    "Say what is to be done: user, status, drain, reload, revoke or penalties.");
 	if (strcmp(options.word[0], "user") == 0)
 		return user_run(&options);
-	if (strcmp(options.word[0], "status") == 0)
-		return status_run(&options);
+	if (running_is_meant(&options))
+		return running_run(&options);
 	return report_usage(options.json, "There is no command '%.100s'.", options.word[0]);
 }

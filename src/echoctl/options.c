@@ -39,7 +39,12 @@ static const char help_text[] =
     "       echoctl user remove NAME     forget it\n"
     "       echoctl user list            show all accounts\n"
     "       echoctl user show NAME       show one\n"
+    "       echoctl revoke NAME          end its resume tokens\n"
     "       echoctl status               show the running server\n"
+    "       echoctl drain                have it end politely, as SIGTERM does\n"
+    "       echoctl reload               have it open its log anew and take its certificate anew, as SIGHUP does\n"
+    "       echoctl penalties            show whom it keeps waiting for failed logins\n"
+    "       echoctl penalties clear      forget them\n"
     "\n"
     "A NAME is 1 to 64 letters and digits of any script, and . _ - + @. A password is 8 to 256 bytes. It is asked for "
     "twice\n"
@@ -63,7 +68,8 @@ static const char help_text[] =
     "Examples:\n"
     "  echoctl user add anna\n"
     "  echoctl user add probe --password-file /run/secrets/probe\n"
-    "  echoctl user list --json\n";
+    "  echoctl user list --json\n"
+    "  echoctl status\n";
 
 static_assert(PASSWORD_DEFAULT_KIB == 19456 && PASSWORD_DEFAULT_PASSES == 2 && PASSWORD_MIN_KIB == 8 &&
                   PASSWORD_MAX_KIB == 1048576 && PASSWORD_MAX_PASSES == 10 && PASSWORD_BYTES_MIN == 8 &&

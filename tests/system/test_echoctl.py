@@ -370,7 +370,8 @@ def test_one_of_eight_wins_a_name(tmp_path):
 BAD_LINES = [
     [], ["user"], ["user", "frobnicate"], ["user", "add"], ["user", "add", "anna", "bob"], ["user", "list", "anna"],
     ["user", "show"], ["user", "add", "an na"], ["user", "add", ""], ["user", "add", "a" * 65], ["user", "add", "a\u202eb"],
-    ["user", "add", b"\xff"], ["user", "show", ""], ["status", "now"], ["drain"], ["nonsense"], ["--nonsense", "user", "list"],
+    ["user", "add", b"\xff"], ["user", "show", ""], ["status", "now"], ["drain", "now"], ["reload", "log"], ["revoke"],
+    ["revoke", "an na"], ["revoke", "anna", "bob"], ["penalties", "all"], ["penalties", "clear", "all"], ["nonsense"], ["--nonsense", "user", "list"],
     ["user", "list", "-q"], ["user", "list", "--help=x"], ["user", "list", "--accounts"], ["user", "list", "--state"],
     ["user", "add", "anna", "--hash-memory", "7"], ["user", "add", "anna", "--hash-memory", "1048577"],
     ["user", "add", "anna", "--hash-memory", "x"], ["user", "add", "anna", "--hash-passes", "0"],
@@ -556,6 +557,6 @@ def test_status_of_a_mute_server(tmp_path):
     server = Server(tmp_path, 1, None)
     begin = time.monotonic()
     done = run(tmp_path, "status", status=3)
-    assert 4 < time.monotonic() - begin < 15
+    assert 4 < time.monotonic() - begin < 30
     assert is_one_sentence(done.stderr)
     server.close()

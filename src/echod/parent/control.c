@@ -13,52 +13,120 @@
 #include "file.h"
 
 #define PAUSE_MS 100
+#define BACKLOG  64 /* a client that finds it full takes an older server */
 
 static void name_of(const char *ending, char name[32])
 {
 	snprintf(name, 32, "%ld.%s", (long)getpid(), ending);
 }
 
+static void take_spares(struct control *control)
+{
+	for (int i = 0; i < CONTROL_SPARES; i++) {
+		if (control->spare[i] < 0)
+			control->spare[i] = fcntl(control->folder, F_DUPFD_CLOEXEC, 0);
+	}
+}
+
+static void give_spares(struct control *control)
+{
+	for (int i = 0; i < CONTROL_SPARES; i++) {
+		if (control->spare[i] >= 0)
+			close(control->spare[i]);
+		control->spare[i] = -1;
+	}
+}
+
 static void drop_client(struct control_client *client)
 {
-	loop_disarm(client->control->loop, &client->deadline);
-	loop_remove(client->control->loop, &client->source);
+	struct control *control = client->control;
+	bool waited = client->state == CONTROL_WAITING;
+
+	loop_disarm(control->loop, &client->deadline);
+	loop_remove(control->loop, &client->source);
 	close(client->source.fd);
 	client->source.fd = -1;
+	free(client->answer.text);
+	client->answer.text = NULL;
+	if (waited)
+		control->plan.gone(control->plan.arg, client);
+	take_spares(control);
 }
 
-/* A document is a few KiB, and an idle socket's buffer takes it whole; a client that does not read gets what it took.
- */
-static void reply(struct control_client *client)
+static void send_some(struct control_client *client)
+{
+	const struct document *answer = &client->answer;
+	ssize_t n = send(client->source.fd, answer->text + client->sent, answer->len - client->sent,
+	                 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		client->sent += (size_t)n;
+	if (n < 0 || client->sent == answer->len)
+		drop_client(client);
+}
+
+void control_answer(struct control_client *client, struct document answer)
+{
+	client->answer = answer;
+	client->state = CONTROL_SENDING;
+	if (!answer.text) {
+		drop_client(client);
+		return;
+	}
+	loop_change(client->control->loop, &client->source, EPOLLOUT);
+	loop_arm(client->control->loop, &client->deadline, CONTROL_TIME_MS);
+	send_some(client);
+}
+
+/* The client may be gone when this returns. */
+static void obey(struct control_client *client)
 {
 	struct control *control = client->control;
-	size_t len = 0;
-	char *document = control->answer(control->arg, client->line, &len);
 
-	if (document)
-		(void)!send(client->source.fd, document, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	else
-		(void)!dprintf(client->source.fd, "{\"error\": \"that command is not known: say status\"}\n");
-	free(document);
-	drop_client(client);
+	client->state = CONTROL_WAITING;
+	loop_disarm(control->loop, &client->deadline);
+	loop_change(control->loop, &client->source, 0); /* its end is told all the same */
+	give_spares(control);
+	control->plan.command(control->plan.arg, client, client->line);
+	take_spares(control);
 }
 
-static void client_ready(struct loop_source *source, uint32_t events)
+static void read_some(struct control_client *client)
 {
-	struct control_client *client = container_of(source, struct control_client, source);
-	ssize_t n = recv(source->fd, client->line + client->len, sizeof(client->line) - client->len, MSG_DONTWAIT);
+	ssize_t n =
+	    recv(client->source.fd, client->line + client->len, sizeof(client->line) - client->len, MSG_DONTWAIT);
 
-	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0)
 		client->len += (size_t)n;
 	char *end = memchr(client->line, '\n', client->len);
-	if (end) {
+	if (end && memchr(client->line, '\0', (size_t)(end - client->line))) {
+		control_answer(client, document_error(DOCUMENT_FAILED, "A command is text, without NUL."));
+	} else if (end) {
 		*end = '\0';
-		reply(client);
-	} else if (n <= 0 || client->len == sizeof(client->line)) {
+		obey(client);
+	} else if (client->len == sizeof(client->line)) {
+		control_answer(
+		    client, document_error(DOCUMENT_FAILED, "A command has at most %d bytes.", CONTROL_LINE_MAX - 1));
+	} else if (n <= 0) {
 		drop_client(client);
+	}
+}
+
+static void client_ready(struct loop_source *source, uint32_t events)
+{
+	struct control_client *client = container_of(source, struct control_client, source);
+
+	switch (client->state) {
+	case CONTROL_READING: read_some(client); break;
+	case CONTROL_WAITING:
+		if (events & (EPOLLHUP | EPOLLERR))
+			drop_client(client);
+		break;
+	case CONTROL_SENDING: send_some(client); break;
 	}
 }
 
@@ -75,13 +143,27 @@ static bool is_trusted(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && (cred.uid == geteuid() || cred.uid == 0);
 }
 
-static struct control_client *free_client(struct control *control)
+/* Ends the client that has left us waiting longest. Returns whether there was one: one that waits for us stays. */
+static bool drop_oldest(struct control *control)
+{
+	struct control_client *oldest = NULL;
+
+	for (struct control_client *c = control->client; c < control->client + CONTROL_CLIENTS; c++) {
+		if (c->source.fd >= 0 && c->state != CONTROL_WAITING && (!oldest || c->number < oldest->number))
+			oldest = c;
+	}
+	if (oldest)
+		drop_client(oldest);
+	return oldest;
+}
+
+static struct control_client *find_room(struct control *control)
 {
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		if (control->client[i].source.fd < 0)
 			return &control->client[i];
 	}
-	return NULL;
+	return drop_oldest(control) ? find_room(control) : NULL;
 }
 
 static void accept_again(struct deadline *d)
@@ -91,23 +173,25 @@ static void accept_again(struct deadline *d)
 	loop_change(control->loop, &control->source, EPOLLIN);
 }
 
-static void control_ready(struct loop_source *source, uint32_t events)
+/* Without a descriptor a spare one is given, and then those of older clients. */
+static int accept_client(struct control *control)
 {
-	struct control *control = container_of(source, struct control, source);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct control_client *client = free_client(control);
+	int fd;
 
-	(void)events;
-	if (fd < 0) { /* for want of descriptors: the listener stays ready, and must not keep the loop busy */
-		loop_change(control->loop, source, 0);
-		loop_arm(control->loop, &control->pause, PAUSE_MS);
-		return;
-	}
-	if (!client || !is_trusted(fd)) {
-		close(fd);
-		return;
-	}
-	*client = (struct control_client){.source = {.fd = fd, .ready = client_ready}, .control = control};
+	do {
+		fd = accept4(control->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			give_spares(control);
+			fd = accept4(control->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		}
+	} while (fd < 0 && errno != EAGAIN && drop_oldest(control));
+	return fd;
+}
+
+static void begin(struct control *control, struct control_client *client, int fd)
+{
+	*client = (struct control_client){
+	    .source = {.fd = fd, .ready = client_ready}, .control = control, .number = control->numbers++};
 	deadline_init(&client->deadline, client_late);
 	if (loop_add(control->loop, &client->source, EPOLLIN) < 0) {
 		close(fd);
@@ -115,6 +199,25 @@ static void control_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	loop_arm(control->loop, &client->deadline, CONTROL_TIME_MS);
+}
+
+static void control_ready(struct loop_source *source, uint32_t events)
+{
+	struct control *control = container_of(source, struct control, source);
+	int fd = accept_client(control);
+	bool comes_in = fd >= 0 && is_trusted(fd);
+	struct control_client *client = comes_in ? find_room(control) : NULL;
+
+	(void)events;
+	if (client)
+		begin(control, client, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (fd < 0 || (comes_in && !client)) { /* the listener stays ready, and must not keep the loop busy */
+		loop_change(control->loop, source, 0);
+		loop_arm(control->loop, &control->pause, PAUSE_MS);
+	}
+	take_spares(control);
 }
 
 /* A path by way of the open folder: a state directory may be deeper than sun_path is long. */
@@ -128,7 +231,7 @@ static int listen_in(int folder, const char *name)
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", folder, name);
 	unlinkat(folder, name, 0); /* left by a process that had our number */
 	mode_t old = umask(0177);
-	int err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, CONTROL_CLIENTS) < 0 ? -errno : 0;
+	int err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
 	umask(old);
 	if (err) {
 		close(fd);
@@ -137,14 +240,14 @@ static int listen_in(int folder, const char *name)
 	return fd;
 }
 
-int control_open(struct control *control, struct loop *loop, const char *state,
-                 char *(*answer)(void *, const char *, size_t *), void *arg)
+int control_open(struct control *control, struct loop *loop, const char *state, const struct control_plan *plan)
 {
 	char name[32];
 
-	*control = (struct control){.loop = loop, .folder = -1, .answer = answer, .arg = arg};
+	*control = (struct control){.loop = loop, .folder = -1, .plan = *plan};
 	control->source = (struct loop_source){.fd = -1, .ready = control_ready};
 	deadline_init(&control->pause, accept_again);
+	memset(control->spare, -1, sizeof(control->spare));
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].source.fd = -1;
 	int err = file_make_folder(state);
@@ -153,6 +256,7 @@ int control_open(struct control *control, struct loop *loop, const char *state,
 	control->folder = file_open_folder(state, "run");
 	if (control->folder < 0)
 		return control->folder;
+	take_spares(control);
 	name_of("sock", name);
 	control->source.fd = listen_in(control->folder, name);
 	if (control->source.fd < 0)
@@ -188,6 +292,7 @@ void control_close(struct control *control)
 		close(control->source.fd);
 		control->source.fd = -1;
 	}
+	give_spares(control);
 	if (control->folder >= 0) {
 		name_of("ready", name);
 		unlinkat(control->folder, name, 0);

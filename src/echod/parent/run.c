@@ -4,16 +4,18 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "commands.h"
 #include "ending.h"
 #include "logfile.h"
 #include "program.h"
-#include "status.h"
+#include "reload.h"
 #include "supervise.h"
 
 #define NAME "echod"
@@ -88,7 +90,7 @@ static void signals_ready(struct loop_source *source, uint32_t events)
 		return;
 	switch (info.ssi_signo) {
 	case SIGCHLD: supervise_reap(run); break;
-	case SIGHUP:
+	case SIGHUP: free(reload_all(run).text); break; /* the log says how it went */
 	case SIGUSR1: logfile_reopen(run); break;
 	case SIGQUIT: ending_force(run); break;
 	case SIGINT:
@@ -119,14 +121,10 @@ static int watch_signals(struct run *run, const sigset_t *set)
 	return loop_add(&run->loop, &run->signals, EPOLLIN);
 }
 
-static char *answer(void *arg, const char *command, size_t *len)
-{
-	return strcmp(command, "status") == 0 ? status_json(arg, len) : NULL;
-}
-
 static int open_control(struct run *run)
 {
-	int err = control_open(&run->control, &run->loop, run->options.state, answer, run);
+	const struct control_plan plan = {.command = commands_obey, .gone = commands_gone, .arg = run};
+	int err = control_open(&run->control, &run->loop, run->options.state, &plan);
 
 	if (!err)
 		return 0;
@@ -195,6 +193,7 @@ int run_server(struct run *run)
 	run->control.folder = run->control.source.fd = -1;
 	supervise_init(run);
 	ending_init(run);
+	question_init(&run->questions, &run->loop, &run->keeper);
 	block_signals(&signals);
 	if (logfile_open(run))
 		return run->status;

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "loop.h"
 #include "options.h"
+#include "question.h"
 
 /* The exit status of the process, as echod(8) has it. */
 enum run_status { RUN_DRAINED = 0, RUN_FAILED = 1, RUN_NOT_BINDABLE = 3 };
@@ -37,6 +38,7 @@ struct run {
 	bool store_seen;      /* the keeper has been ready once: it creates no store any more */
 	struct child front, keeper;
 	struct control control;
+	struct questions questions; /* of control clients to the keeper */
 	struct loop_source signals;
 	struct deadline patience; /* for a child to drain or to end */
 	int64_t started_us;

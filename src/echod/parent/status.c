@@ -7,22 +7,6 @@
 
 #include "clock.h"
 
-/* A string as JSON has it; what is not printable ASCII is escaped byte by byte, for a path may be no UTF-8. */
-static void put_string(FILE *f, const char *text)
-{
-	putc('"', f);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(f, "\\u%04x", c);
-		else
-			putc(c, f);
-	}
-	putc('"', f);
-}
-
 static void put_number(FILE *f, const char *key, uint64_t value, const char *end)
 {
 	fprintf(f, "\"%s\": %llu%s", key, (unsigned long long)value, end);
@@ -75,7 +59,7 @@ static void put_server(FILE *f, const struct run *run)
 	fputs("\"listen\": [", f);
 	for (uint32_t i = 0; i < run->listeners; i++) {
 		fputs(i ? ", " : "", f);
-		put_string(f, run->listener[i].text);
+		document_string(f, run->listener[i].text);
 	}
 	fprintf(f, "], \"draining\": %s, \"keeper_ready\": %s, ", run->phase >= RUN_DRAINING ? "true" : "false",
 	        run->keeper.ready ? "true" : "false");
@@ -131,13 +115,13 @@ static void put_work(FILE *f, const struct run *run)
 	           ", ");
 }
 
-char *status_json(const struct run *run, size_t *len)
+struct document status_document(const struct run *run)
 {
-	char *document = NULL;
-	FILE *f = open_memstream(&document, len);
+	struct document d = {.text = NULL};
+	FILE *f = open_memstream(&d.text, &d.len);
 
 	if (!f)
-		return NULL;
+		return (struct document){.text = NULL};
 	put_server(f, run);
 	put_connections(f, run);
 	put_work(f, run);
@@ -145,9 +129,8 @@ char *status_json(const struct run *run, size_t *len)
 	fputs(", ", f);
 	put_processes(f, run, "threads", "task");
 	fputs("}\n", f);
-	if (fclose(f) != 0) {
-		free(document);
-		return NULL;
-	}
-	return document;
+	if (fclose(f) == 0)
+		return d;
+	free(d.text);
+	return (struct document){.text = NULL};
 }

@@ -2,11 +2,10 @@
 #ifndef PARENT_STATUS_H
 #define PARENT_STATUS_H
 
-#include <stddef.h>
-
+#include "document.h"
 #include "run.h"
 
-/* Returns the document, with a line's end, and its length; the caller frees it. NULL when memory is out. */
-char *status_json(const struct run *, size_t *len);
+/* The caller frees its text; NULL when memory is out. */
+struct document status_document(const struct run *);
 
 #endif

@@ -59,9 +59,12 @@ static void child_said(struct run *run, struct child *child, const struct order 
 	case ORDER_TLS:
 	case ORDER_REVOKE:
 	case ORDER_PENALTIES:
-	case ORDER_CLEAR_PENALTIES:
+	case ORDER_CLEAR_PENALTIES: return;
 	case ORDER_PENALTY:
-	case ORDER_DONE: return;
+	case ORDER_DONE:
+		if (child == &run->keeper)
+			question_heard(&run->questions, order);
+		return;
 	}
 }
 
@@ -156,6 +159,8 @@ static void child_ended(struct run *run, struct child *child, int how)
 		child_hang_up(child);
 	}
 	family_clear_gauges(run, child);
+	if (child == &run->keeper)
+		question_keeper_ended(&run->questions);
 	if (run->phase == RUN_ENDING) {
 		if (supervise_all_ended(run))
 			loop_stop(&run->loop);

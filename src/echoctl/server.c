@@ -1,4 +1,4 @@
-#include "status.h"
+#include "server.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,12 +13,10 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "json.h"
 #include "program.h"
-#include "report.h"
 #include "text.h"
 
-#define ANSWER_MS  5000
+#define ANSWER_MS  10000 /* the server itself waits for 7 s for its keeper */
 #define ANSWER_MAX (1024 * 1024)
 
 struct control_socket {
@@ -83,8 +81,7 @@ static int dial(int folder, const char *name)
 	return err;
 }
 
-/* Connects to the newest server that accepts. Returns a descriptor or a negative errno. */
-static int dial_newest(const char *path)
+int server_dial(const char *path)
 {
 	struct control_socket *sockets;
 	int fd = -ENOENT;
@@ -122,79 +119,29 @@ static ssize_t read_answer(int fd, char *answer)
 	}
 }
 
-static ssize_t ask(int fd, char *answer)
+ssize_t server_ask(int fd, const char *line, char **answer)
 {
-	static const char request[] = "status\n";
+	size_t len = strlen(line);
+	char *text = malloc(ANSWER_MAX);
 
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof(request) - 1))
-		return -errno;
-	return read_answer(fd, answer);
-}
-
-/* Prints the document: as it is, or as lines for a person. */
-static int print(bool json, char *answer, size_t len)
-{
-	char *text = NULL;
-	size_t text_len = 0;
-	FILE *out = open_memstream(&text, &text_len);
-	char *copy = json ? strndup(answer, len) : NULL; /* json_show overwrites what it reads */
-	int status = REPORT_FAILED;
-
-	if (!out || (json && !copy))
-		report_fail(json, status, "Cannot show the server's status: memory is out; free some.");
-	else if (json_show(out, answer, len) || fflush(out) != 0)
-		report_fail(json, status,
-		            "Cannot read the status that the server sent: it is no JSON document; see that echod and "
-		            "echoctl are of one version.");
+	*answer = NULL;
+	if (!text)
+		return -ENOMEM;
+	ssize_t n = send(fd, line, len, MSG_NOSIGNAL);
+	n = n < 0 ? -errno : n != (ssize_t)len ? -EMSGSIZE : read_answer(fd, text);
+	if (n < 0)
+		free(text);
 	else
-		status = json ? report_print(copy, len) : report_print(text, text_len);
-	if (out)
-		fclose(out);
-	free(text);
-	free(copy);
-	return status;
+		*answer = text;
+	return n;
 }
 
-static int run_in(bool json, const char *folder)
-{
-	int fd = dial_newest(folder);
-
-	if (fd < 0)
-		return report_fail(
-		    json, REPORT_UNREACHABLE,
-		    "No running server answers in %.300s (%s); start echod, or name its state directory with --state.",
-		    folder, strerror(-fd));
-	char *answer = malloc(ANSWER_MAX);
-	ssize_t len = answer ? ask(fd, answer) : -ENOMEM;
-	int status;
-	if (len < 0)
-		status =
-		    report_fail(json, REPORT_UNREACHABLE,
-		                "The server in %.300s did not tell its status: %s; try again, or look into its log.",
-		                folder, strerror((int)-len));
-	else
-		status = print(json, answer, (size_t)len);
-	close(fd);
-	free(answer);
-	return status;
-}
-
-int status_run(const struct options *o)
+char *server_folder(const struct options *o)
 {
 	char *state = program_state_dir(o->state), *folder = NULL;
 
-	if (o->words > 1) {
-		free(state);
-		return report_usage(o->json, "'status' does not want the word '%.100s'.", o->word[1]);
-	}
 	if (state && asprintf(&folder, "%s/run", state) < 0)
 		folder = NULL;
 	free(state);
-	if (!folder)
-		return report_fail(
-		    o->json, REPORT_FAILED,
-		    "Cannot tell where the server keeps its state: there is no home directory; give --state.");
-	int status = run_in(o->json, folder);
-	free(folder);
-	return status;
+	return folder;
 }
