@@ -1,6 +1,7 @@
 """echod as one of the servers that are measured: as peers.Running is, with two ports."""
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -20,7 +21,13 @@ class Echod(Running):
     def __init__(self, build, before=(), more=CHEAPEST_HASH, wait_s=60.0):  # pylint: disable=super-init-not-called
         self.folder = tempfile.TemporaryDirectory(prefix="echod-bench-")
         ready = os.path.join(self.folder.name, "ready")
-        argv = [*before, os.path.join(build, "echod"), "--state", self.folder.name, "--log",
+        as_user = []
+        if os.geteuid() == 0 and "valgrind" in before:  # whose file is root's before echod is another user's
+            as_user = ["--allow-root"]
+        elif os.geteuid() == 0:
+            as_user = ["--user", "nobody"]
+            shutil.chown(self.folder.name, "nobody")
+        argv = [*before, os.path.join(build, "echod"), *as_user, "--state", self.folder.name, "--log",
                 os.path.join(self.folder.name, "log"), "--listen", "raw:127.0.0.1:0", "--listen", "127.0.0.1:0",
                 "--workers", "1", *more]
         with open(ready, "wb") as out, open(os.path.join(self.folder.name, "stderr"), "wb") as err:

@@ -16,10 +16,26 @@ int stream_pool_init(struct stream_pool *pool, struct loop *loop)
 	return pool->chunk ? 0 : -ENOMEM;
 }
 
+int stream_pool_init_wrapped(struct stream_pool *wrapped, const struct stream_pool *pool,
+                             const struct stream_wrap *wrap)
+{
+	*wrapped = *pool;
+	wrapped->wrap = wrap;
+	wrapped->came = aligned_alloc(STREAM_ALIGNMENT, STREAM_CHUNK_MAX);
+	wrapped->wire = malloc(wrap->wire_max);
+	if (wrapped->came && wrapped->wire)
+		return 0;
+	stream_pool_fini(wrapped);
+	return -ENOMEM;
+}
+
 void stream_pool_fini(struct stream_pool *pool)
 {
-	free(pool->chunk);
-	pool->chunk = NULL;
+	free(pool->came);
+	free(pool->wire);
+	if (!pool->wrap) /* else it is another pool's */
+		free(pool->chunk);
+	pool->came = pool->wire = pool->chunk = NULL;
 }
 
 bool stream_holds(const struct stream *s)
@@ -43,7 +59,8 @@ static void count(_Atomic uint64_t *counter, int64_t by)
 
 static void update_watch(struct stream *s)
 {
-	uint8_t wanted = s->held ? EPOLLOUT : s->paused ? 0 : EPOLLIN;
+	/* Of what is pending the kernel does not know, but a socket that takes bytes is ready at once. */
+	uint8_t wanted = s->held ? EPOLLOUT : s->paused ? 0 : s->pending ? EPOLLIN | EPOLLOUT : EPOLLIN;
 
 	if (wanted == s->watched)
 		return;
@@ -80,10 +97,8 @@ static bool is_passing(int err)
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
 }
 
-int stream_send(struct stream *s, const void *data, size_t len)
+static int send_wire(struct stream *s, const void *data, size_t len)
 {
-	assert(!s->held);
-	assert(len <= STREAM_CHUNK_MAX);
 	ssize_t n = send(s->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n == (ssize_t)len)
 		return 0;
@@ -94,6 +109,32 @@ int stream_send(struct stream *s, const void *data, size_t len)
 	if (err)
 		s->lost = (uint32_t)(len - done);
 	return err;
+}
+
+static int send_wrapped(struct stream *s, const void *data, size_t len)
+{
+	ssize_t n = s->pool->wrap->wrap(s, data, len, s->pool->wire, s->pool->wrap->wire_max);
+	int err = n > 0 ? send_wire(s, s->pool->wire, (size_t)n) : (int)n;
+
+	if (n < 0 || s->lost > len)
+		s->lost = (uint32_t)len;
+	return err;
+}
+
+int stream_send(struct stream *s, const void *data, size_t len)
+{
+	assert(!s->held);
+	assert(len <= STREAM_CHUNK_MAX);
+	return s->pool->wrap ? send_wrapped(s, data, len) : send_wire(s, data, len);
+}
+
+int stream_end(struct stream *s)
+{
+	assert(!s->held);
+	if (!s->pool->wrap)
+		return 0;
+	ssize_t n = s->pool->wrap->end(s, s->pool->wire, s->pool->wrap->wire_max);
+	return n > 0 ? send_wire(s, s->pool->wire, (size_t)n) : (int)n;
 }
 
 /* Sends what is held. */
@@ -151,9 +192,51 @@ static size_t read_size(const struct stream *s)
 	return size < STREAM_CHUNK_MAX ? size : STREAM_CHUNK_MAX;
 }
 
+/* Wire bytes that came, unwrapped, and handed up. */
+static void hand_up(struct stream *s, size_t len, size_t cap)
+{
+	bool more = false;
+	size_t got = 0;
+	int result = s->pool->wrap->unwrap(s, s->pool->came, len, s->pool->chunk, cap, &got, &more);
+
+	if (result < 0) {
+		s->on->broken(s, result);
+	} else if (result > 0) {
+		s->on->end(s);
+	} else {
+		s->pending = more;
+		update_watch(s);
+		s->on->chunk(s, s->pool->chunk, got);
+	}
+}
+
+static void receive_wrapped(struct stream *s)
+{
+	size_t cap = read_size(s), size = s->room ? cap : cap - STREAM_WRAP_SLACK;
+
+	if (s->pending) {
+		hand_up(s, 0, cap);
+		return;
+	}
+	ssize_t n = recv(s->source.fd, s->pool->came, size, MSG_DONTWAIT);
+	if (n > 0) {
+		s->filled = (size_t)n >= STREAM_HELD_MAX - STREAM_WRAP_SLACK;
+		hand_up(s, (size_t)n, cap);
+	} else if (n == 0) {
+		s->truncated = true;
+		s->on->end(s);
+	} else if (!is_passing(errno)) {
+		s->on->broken(s, -errno);
+	}
+}
+
 void stream_receive(struct stream *s)
 {
 	assert(!s->held);
+	if (s->pool->wrap) {
+		receive_wrapped(s);
+		return;
+	}
 	size_t size = read_size(s);
 	ssize_t n = recv(s->source.fd, s->pool->chunk, size, MSG_DONTWAIT);
 	if (n > 0) {
@@ -183,7 +266,7 @@ static void ready(struct loop_source *source, uint32_t events)
 	if (events & s->watched & EPOLLIN)
 		stream_receive(s);
 	else if (events & s->watched & EPOLLOUT)
-		flush(s);
+		s->held ? flush(s) : stream_receive(s);
 	else if (events & (EPOLLERR | EPOLLHUP))
 		tell_broken(s);
 }
@@ -209,6 +292,30 @@ void stream_hand_on(struct stream *s, const struct stream_events *on, uint16_t r
 	s->on = on;
 	s->room = room;
 	s->filled = false;
+}
+
+void stream_wrap_in(struct stream *s, struct stream_pool *wrapped, bool pending)
+{
+	assert(!s->held);
+	assert(wrapped->wrap && wrapped->loop == s->pool->loop);
+	s->pool = wrapped;
+	s->pending = pending;
+	update_watch(s);
+}
+
+ssize_t stream_skim(struct stream *s, size_t *data)
+{
+	bool wrapped = s->pool->wrap != NULL, more = false;
+	ssize_t n = recv(s->source.fd, wrapped ? s->pool->came : s->pool->chunk, STREAM_HELD_MAX, MSG_DONTWAIT);
+
+	*data = n > 0 ? (size_t)n : 0;
+	if (n < 0)
+		return -errno;
+	/* What cannot be unwrapped is no data. */
+	if (n > 0 && wrapped &&
+	    s->pool->wrap->unwrap(s, s->pool->came, (size_t)n, s->pool->chunk, STREAM_CHUNK_MAX, data, &more))
+		*data = 0;
+	return n;
 }
 
 void stream_pause(struct stream *s)

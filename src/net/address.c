@@ -234,6 +234,32 @@ void peer_format(const struct peer *p, char text[PEER_TEXT_MAX])
 		snprintf(text, PEER_TEXT_MAX, p->family == AF_INET6 ? "[%.70s]:%u" : "%.70s:%u", host, p->port);
 }
 
+int peer_parse(const char *text, struct peer *out)
+{
+	static const char user[] = "unix:uid=";
+	bool v6 = *text == '[';
+	struct peer p = {.family = v6 ? AF_INET6 : AF_INET};
+	char host[PEER_TEXT_MAX], *end;
+	uint64_t number;
+
+	if (strncmp(text, user, sizeof(user) - 1) == 0) {
+		if (number_parse(text + sizeof(user) - 1, 0, UINT32_MAX, &number))
+			return -EINVAL;
+		*out = (struct peer){.family = AF_UNIX, .scope = (uint32_t)number};
+		return 0;
+	}
+	if (!text_copy(host, sizeof(host), text + v6) || !(end = strstr(host, v6 ? "]:" : ":")))
+		return -EINVAL;
+	if (number_parse(end + (v6 ? 2 : 1), 0, UINT16_MAX, &number))
+		return -EINVAL;
+	*end = '\0';
+	if (inet_pton(p.family, host, p.ip) != 1)
+		return -EINVAL;
+	p.port = (uint16_t)number;
+	*out = p;
+	return 0;
+}
+
 bool peer_is_loopback(const struct peer *p)
 {
 	static const uint8_t v6[16] = {[15] = 1};

@@ -53,6 +53,10 @@ struct peer peer_from_sockaddr(const struct sockaddr_storage *);
 void peer_format(const struct peer *, char text[PEER_TEXT_MAX]);
 /* The same without a port: what a throttle or a last login is about. */
 void peer_format_host(const struct peer *, char text[PEER_TEXT_MAX]);
+/* What peer_format has written. Returns 0, or -EINVAL; an IPv6 zone, which has a meaning on one machine only, is
+ * refused.
+ */
+int peer_parse(const char *text, struct peer *out) MUST_CHECK;
 bool peer_is_loopback(const struct peer *);
 bool peer_same_host(const struct peer *, const struct peer *);
 

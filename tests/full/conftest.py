@@ -1,9 +1,7 @@
 """What the full-size tests share: the system tests' fixtures, with a longer limit on each test's time."""
 import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 
 import pytest
 
@@ -30,6 +28,5 @@ def usual_limit():
 @pytest.fixture
 def memory_folder():
     """As folder, but in memory: a registration waits for fsync, which takes seconds on a disk that others keep busy."""
-    path = tempfile.mkdtemp(prefix="ed-", dir="/dev/shm")
-    yield path
-    shutil.rmtree(path)
+    with system.harness.own_folder("/dev/shm") as path:
+        yield path

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import (LOOPBACK, PASSWORD, PATIENCE_S, Client, Positional, Server, connect, fill, is_alive,
-                     program, randomness, wait_until)
+from harness import (LOOPBACK, PASSWORD, PATIENCE_S, UNPRIVILEGED, Client, Positional, Server, connect, fill, hand_over,
+                     is_alive, program, randomness, wait_until)
 from load import Flag, Processes, open_echo
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
@@ -216,8 +216,9 @@ class OnTerminal:
 
     def __init__(self, folder):
         self.text = ""
-        argv = [program("echod"), "--state", os.path.join(folder, "state"), "--hash-memory", "64", "--hash-passes", "1",
-                "--listen", f"{LOOPBACK}:0", "--listen", f"raw:{LOOPBACK}:0"]
+        hand_over(folder)
+        argv = [program("echod"), *UNPRIVILEGED, "--state", os.path.join(folder, "state"), "--hash-memory", "64",
+                "--hash-passes", "1", "--listen", f"{LOOPBACK}:0", "--listen", f"raw:{LOOPBACK}:0"]
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execv(argv[0], argv)

@@ -1,9 +1,6 @@
 """What all system tests share: a hard limit on each test's time, a folder with a short path, and servers that are
 checked when they end."""
-import os
-import shutil
 import signal
-import tempfile
 
 import pytest
 
@@ -46,13 +43,10 @@ def hard_timeout(request, usual_limit):
 
 @pytest.fixture
 def folder():
-    """An empty folder of the test's own. pytest's tmp_path may be longer than a unix socket's path is."""
-    path = tempfile.mkdtemp(prefix="ed-", dir="/tmp")
-    yield path
-    for root, folders, _ in os.walk(path):
-        for name in folders:
-            os.chmod(os.path.join(root, name), 0o700)
-    shutil.rmtree(path)
+    """An empty folder of the test's own. pytest's tmp_path may be longer than a unix socket's path is, and is closed to
+    the user that a server of root's becomes."""
+    with harness.own_folder() as path:
+        yield path
 
 
 @pytest.fixture

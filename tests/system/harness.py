@@ -1,13 +1,17 @@
 """Real servers for the system tests, checked when they end."""
+import contextlib
 import glob
 import json
 import os
+import pwd
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 # Most tests need both: what is imported here is for them too.
@@ -16,6 +20,10 @@ from clients import (CHUNK, LOOPBACK, PASSWORD, PATIENCE_S, POLL_S, SEED, Client
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("ECHOD_BUILD") or os.path.join(ROOT, "build")
+# Also where the tests are root's, no server of theirs is: each is started by root and becomes this user.
+SERVER_USER = pwd.getpwnam(os.environ.get("ECHOD_USER", "nobody"))
+UNPRIVILEGED = ("--user", SERVER_USER.pw_name) if os.geteuid() == 0 else ()
+STILL_ROOT = ("--allow-root",) if os.geteuid() == 0 else ()
 
 
 def program(name):
@@ -24,6 +32,30 @@ def program(name):
 
 def has(name):
     return os.access(program(name), os.X_OK)
+
+
+@contextlib.contextmanager
+def own_folder(parent="/tmp"):
+    """An empty folder, open to the servers' user, and removed at the end."""
+    path = tempfile.mkdtemp(prefix="ed-", dir=parent)
+    hand_over(path)
+    try:
+        yield path
+    finally:
+        for root, folders, _ in os.walk(path):
+            for name in folders:
+                os.chmod(os.path.join(root, name), 0o700)
+        shutil.rmtree(path)
+
+
+def hand_over(path):
+    """As root, gives the test's folder that holds path, and what the test has put into it, to the servers' user."""
+    if not UNPRIVILEGED:
+        return
+    own = re.match(r"/(tmp|dev/shm)/ed-[^/]+", os.path.abspath(path))  # see own_folder
+    for root, _, files in os.walk(own[0] if own else path):
+        for name in (root, *(os.path.join(root, file) for file in files)):
+            os.chown(name, SERVER_USER.pw_uid, SERVER_USER.pw_gid, follow_symlinks=False)
 
 
 def environment(folder, **more):
@@ -133,18 +165,19 @@ class Server:
                it the keeper's descriptors are not checked, for its links may come after its being ready
     busy       clients come by themselves as soon as it is ready, so there is no baseline: only gauges are checked
     tidy       check at the end that nothing has leaked
+    run_as     options by which a server that root starts becomes somebody else, or stays root
     """
 
     def __init__(self, folder, *args, name="server", listen=(f"{LOOPBACK}:0",), state=None, log="file", cheap=True,
                  log_level=None, warm=True, busy=False, tidy=True, status=0, env=None, preexec=None, prefix=(),
-                 user=None):
+                 run_as=UNPRIVILEGED):
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
         self.state = state or os.path.join(self.folder, "state")
         self.log_path = os.path.join(self.folder, "log") if log == "file" else log
         self.warm, self.busy, self.tidy, self.expected_status = warm, busy, tidy, status
-        argv = [*prefix, program("echod"), "--state", self.state]
+        argv = [*prefix, program("echod"), *run_as, "--state", self.state]
         for address in listen or ():
             argv += ["--listen", address]
         if cheap:
@@ -156,7 +189,6 @@ class Server:
         self.argv = [*argv, *args]
         self.env = environment(self.folder, **(env or {}))
         self.preexec = preexec
-        self.user = user
         self.process = None
         self.ended = False
         self.clients, self.seen = [], {}
@@ -185,9 +217,9 @@ class Server:
     def start(self):
         self.stderr_path = os.path.join(self.folder, "stderr")
         with open(self.stderr_path, "ab") as err:
+            hand_over(self.folder)
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
-                                            env=self.env, preexec_fn=self.preexec, user=self.user,
-                                            extra_groups=[] if self.user else None)
+                                            env=self.env, preexec_fn=self.preexec)
         self.pid = self.process.pid
 
     def await_ready(self, timeout=PATIENCE_S):
@@ -442,10 +474,11 @@ class Server:
         check_sanitizer(self.folder, self.stderr())
 
 
-def run_echod(folder, *args, timeout=PATIENCE_S, state=None, under=(), **kwargs):
-    """Runs an echod that is expected to end by itself, by the program under; returns its CompletedProcess with text."""
+def run_echod(folder, *args, timeout=PATIENCE_S, state=None, **kwargs):
+    """Runs an echod that is expected to end by itself; returns its CompletedProcess with text."""
     os.makedirs(folder, exist_ok=True)
-    done = subprocess.run([*under, program("echod"), "--state", state or os.path.join(folder, "state"), *args],
+    hand_over(folder)
+    done = subprocess.run([program("echod"), *UNPRIVILEGED, "--state", state or os.path.join(folder, "state"), *args],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                           env=environment(folder), **kwargs)
     check_sanitizer(folder, done.stderr)

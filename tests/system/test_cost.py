@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import LOOPBACK, Positional, Server, wait_until
+from harness import LOOPBACK, STILL_ROOT, Positional, Server, wait_until
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
 SIZE = 64
@@ -101,7 +101,9 @@ def instructions(folder, kind, messages):
     name = f"{kind}{messages}"
     out = os.path.join(folder, name, "callgrind")
     valgrind = ("valgrind", "-q", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}.%p")
-    with PlainServer(folder, "--workers", "1", name=name, prefix=valgrind, tidy=False, busy=True) as s:
+    # valgrind makes its file at the start, and must be able to open it at the end.
+    with PlainServer(folder, "--workers", "1", name=name, prefix=valgrind, tidy=False, busy=True,
+                     run_as=STILL_ROOT) as s:
         c = s.echo_client(kind)
         ping_pong(c, messages)
         c.half_close()

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from harness import (LOOPBACK, PASSWORD, PATIENCE_S, Client, Server, assert_one_sentence, check_sanitizer, connect,
-                     environment, free_ports, has, listen_on, program, run_echod)
+from harness import (LOOPBACK, PASSWORD, PATIENCE_S, UNPRIVILEGED, Client, Server, assert_one_sentence, check_sanitizer,
+                     connect, environment, free_ports, hand_over, has, listen_on, program, run_echod)
 from terminal import Terminal, echoc
 
 needs_echoc = pytest.mark.skipif(not has("echoc"), reason="echoc is not built")
@@ -20,8 +20,9 @@ BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
 def ask(folder, *answers, wanted_ready=True):
     """An echod --ask that is given the answers, one to each question. Returns the terminal."""
     state = os.path.join(folder, "state")
-    t = Terminal([program("echod"), "--ask", "--state", state, "--hash-memory", "64", "--hash-passes", "1", "--log",
-                  os.path.join(folder, "log")], environment(folder))
+    hand_over(folder)
+    t = Terminal([program("echod"), *UNPRIVILEGED, "--ask", "--state", state, "--hash-memory", "64", "--hash-passes", "1",
+                  "--log", os.path.join(folder, "log")], environment(folder))
     questions = ["Host [127.0.0.1]: ", "Port [7862 or the next free]: "]
     try:
         for i, answer in enumerate(answers):

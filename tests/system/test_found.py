@@ -13,8 +13,9 @@ import time
 
 import pytest
 
-from harness import (LOOPBACK, PASSWORD, PATIENCE_S, Client, Positional, Server, assert_one_sentence,
-                     check_sanitizer, connect, environment, fill, free_ports, listen_on, program, run_echod, wait_until)
+from harness import (LOOPBACK, PASSWORD, PATIENCE_S, UNPRIVILEGED, Client, Positional, Server, assert_one_sentence,
+                     check_sanitizer, connect, environment, fill, free_ports, hand_over, listen_on, program, run_echod,
+                     wait_until)
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
 RAW = [f"raw:{LOOPBACK}:0"]
@@ -363,8 +364,9 @@ def test_11_hardly_any_descriptors(folder):
         for log in (True, False):
             home = os.path.join(folder, f"{files}-{log}")
             os.mkdir(home)
+            hand_over(home)
             env = environment(home)
-            argv = [program("echod"), "--state", f"{home}/state", "--listen", f"{LOOPBACK}:0", *CHEAP]
+            argv = [program("echod"), *UNPRIVILEGED, "--state", f"{home}/state", "--listen", f"{LOOPBACK}:0", *CHEAP]
             argv += ["--log", f"{home}/log"] if log else []
             started.append((files, log, home, subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -485,7 +487,8 @@ def test_15_ask_refuses_an_answer_that_is_too_long(folder, which):
     # Cut anywhere, it would leave a good answer behind: digits are a port, and a host.
     long = "127.0.0.1" + "0" * 5000 if which == "host" else "1" * 5000
     answers = [long, "", LOOPBACK, str(port)] if which == "host" else ["", long, LOOPBACK, str(port)]
-    argv = [program("echod"), "--ask", "--state", f"{folder}/state", "--log", f"{folder}/log", *CHEAP]
+    argv = [program("echod"), *UNPRIVILEGED, "--ask", "--state", f"{folder}/state", "--log", f"{folder}/log", *CHEAP]
+    hand_over(folder)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=environment(folder)) as process:
         try:

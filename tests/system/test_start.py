@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import (Server, assert_one_sentence, check_sanitizer, connect, environment, program, run_echod)
+from harness import (UNPRIVILEGED, Server, assert_one_sentence, check_sanitizer, connect, environment, program,
+                     run_echod)
 
 
 # ---- options ----
@@ -37,8 +38,8 @@ def test_bad_options(folder):
     batch = []
     for args, about in BAD_OPTIONS:  # at once, for each is mostly waiting for its start
         batch.append((args, about, subprocess.Popen(
-            [program("echod"), "--state", f"{folder}/state", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=environment(folder))))
+            [program("echod"), *UNPRIVILEGED, "--state", f"{folder}/state", *args], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(folder))))
     wrong = []
     for args, about, process in batch:
         try:

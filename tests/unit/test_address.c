@@ -312,6 +312,54 @@ static void test_peer_format(void **state)
 	expect_peer(peer_unix(UINT32_MAX), "unix:uid=4294967295", "unix:uid=4294967295");
 }
 
+static void expect_peer_again(struct peer p)
+{
+	struct peer got;
+	char text[PEER_TEXT_MAX];
+
+	peer_format(&p, text);
+	assert_int_equal(peer_parse(text, &got), 0);
+	assert_memory_equal(&got, &p, sizeof(p));
+}
+
+static void test_peer_parse(void **state)
+{
+	static const char *const wrong[] = {"",
+	                                    "10.1.2.3",
+	                                    "10.1.2.3:",
+	                                    "10.1.2.3:65536",
+	                                    ":80",
+	                                    "10.1.2:80",
+	                                    "[::1]",
+	                                    "[::1:80",
+	                                    "::1:80",
+	                                    "[::1]80",
+	                                    "[10.1.2.3]:80",
+	                                    "[fe80::1%lo]:80",
+	                                    "unix:uid=",
+	                                    "unix:uid=-1",
+	                                    "unix:uid=4294967296",
+	                                    "unix:uid=1 ",
+	                                    "10.1.2.3:80 ",
+	                                    "-",
+	                                    "localhost:80"};
+	char longer[2 * PEER_TEXT_MAX];
+	struct peer p;
+
+	(void)state;
+	expect_peer_again(peer_v4("10.1.2.3", 80));
+	expect_peer_again(peer_v4("0.0.0.0", 0));
+	expect_peer_again(peer_v6("::1", 65535, 0));
+	expect_peer_again(peer_v6("1111:2222:3333:4444:5555:6666:7777:8888", 1, 0));
+	expect_peer_again(peer_unix(0));
+	expect_peer_again(peer_unix(UINT32_MAX));
+	for (size_t i = 0; i < array_size(wrong); i++)
+		assert_int_equal(peer_parse(wrong[i], &p), -EINVAL);
+	memset(longer, '1', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(peer_parse(longer, &p), -EINVAL);
+}
+
 static void test_peer_zone(void **state)
 {
 	char whole[PEER_TEXT_MAX], host[PEER_TEXT_MAX], name[IF_NAMESIZE];
@@ -407,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(test_bad),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_peer_format),
+	    cmocka_unit_test(test_peer_parse),
 	    cmocka_unit_test(test_peer_zone),
 	    cmocka_unit_test(test_peer_values),
 	    cmocka_unit_test(test_loopback_and_same_host),

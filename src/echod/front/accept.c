@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "closing.h"
-#include "echo.h"
-#include "login.h"
+#include "relay.h"
 #include "socket.h"
 
 #define ACCEPTS_A_TURN WORKER_ARRIVALS_MAX
@@ -46,12 +46,12 @@ static void open_spare(struct acceptor *a)
 		a->spare = fcntl(a->front->empty_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Tells a client at once that there is no room, in what the socket's buffer takes, and closes. */
+/* Tells a client at once that there is no room, where it can be told, and closes. */
 static void turn_away(struct acceptor *a, const struct listener *l, int fd)
 {
 	char rest[4096];
 
-	if (!a->front->listener[l->index].raw)
+	if (admit_speaks_at_once(&a->front->listener[l->index]))
 		(void)!send(fd, no_room, sizeof(no_room) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	shutdown(fd, SHUT_WR);
 	for (int i = 0; i < 16 && recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++)
@@ -154,15 +154,25 @@ static struct peer peer_of(int fd, const struct sockaddr_storage *address)
 	return peer;
 }
 
-static void admit(struct acceptor *a, const struct listener *l, int fd, const struct sockaddr_storage *address)
+/* Whether there is room for the client, and a slot where it needs one. */
+static bool has_room(struct front *front, struct arrival *arrival)
+{
+	return atomic_load(&front->counters->open) < front->max_connections &&
+	       admit_take_slot(front, &front->listener[arrival->listener], &arrival->peer, &arrival->hold.slot);
+}
+
+static void take_in(struct acceptor *a, const struct listener *l, int fd, const struct sockaddr_storage *address)
 {
 	struct front *front = a->front;
-	struct arrival arrival = {
-	    .kind = ARRIVAL_CONNECTION, .fd = fd, .listener = l->index, .peer = peer_of(fd, address)};
+	struct arrival arrival = {.kind = ARRIVAL_CONNECTION,
+	                          .fd = fd,
+	                          .listener = l->index,
+	                          .peer = peer_of(fd, address),
+	                          .hold.slot = SLOTS_NONE};
 
 	a->in_vain = 0;
 	atomic_fetch_add(&front->counters->accepted, 1);
-	if (atomic_load(&front->counters->open) >= front->max_connections) {
+	if (!has_room(front, &arrival)) {
 		if (atomic_load(&front->refusing) >= FRONT_REFUSING_MAX) {
 			turn_away(a, l, fd);
 			return;
@@ -193,6 +203,16 @@ static void hand_out(struct acceptor *a)
 	a->accepted_count = 0;
 }
 
+/* For each login too many another one has to go; of those just handed out nobody is known yet, and nobody goes. */
+static void evict(struct acceptor *a)
+{
+	struct arrival arrival = {.kind = ARRIVAL_EVICT, .fd = -1};
+	uint32_t worker;
+
+	while (admit_choose(a->front, &arrival.hold, &worker))
+		worker_send(&a->workers[worker], &arrival, 1);
+}
+
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *l = container_of(source, struct listener, source);
@@ -203,11 +223,12 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		socklen_t len = sizeof(address);
 		int fd = accept4(source->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			admit(l->acceptor, l, fd, &address);
+			take_in(l->acceptor, l, fd, &address);
 		else if (!accept_failed(l->acceptor, l, errno))
 			break;
 	}
 	hand_out(l->acceptor);
+	evict(l->acceptor);
 }
 
 int accept_start(struct acceptor **out, struct loop *loop, struct front *front, struct worker *workers)
@@ -255,19 +276,11 @@ void accept_destroy(struct acceptor *a)
 	free(a);
 }
 
-static void log_connect(struct connection *c)
-{
-	struct log_line line;
-
-	connection_log(c, &line, LOG_INFO, "connect");
-	log_text(&line, "listener", c->worker->front->listener[c->listener].address);
-	log_end(&line);
-}
-
 /* There was no memory for a connection: the client is turned away, and counted back. */
 static void out_of_memory(struct worker *w, const struct arrival *arrival)
 {
 	close(arrival->fd);
+	admit_drop_slot(w->front, arrival->hold.slot);
 	if (arrival->kind == ARRIVAL_REFUSED)
 		atomic_fetch_sub(&w->front->refusing, 1);
 	else
@@ -278,19 +291,22 @@ static void out_of_memory(struct worker *w, const struct arrival *arrival)
 
 void accept_arrived(struct worker *w, const struct arrival *arrival)
 {
+	const struct order_listener *listener = &w->front->listener[arrival->listener];
 	bool refused = arrival->kind == ARRIVAL_REFUSED;
-	bool raw = w->front->listener[arrival->listener].raw;
 	struct connection *c = connection_create(w, arrival->fd, (uint16_t)arrival->listener, &arrival->peer, refused);
 
 	if (!c) {
 		out_of_memory(w, arrival);
 		return;
 	}
-	log_connect(c);
-	if (refused)
-		closing_refuse(c, CLOSE_LIMIT, raw ? "" : no_room);
-	else if (raw)
-		echo_begin(c, NULL, 0);
-	else
-		login_begin(c);
+	admit_bind_slot(c, arrival->hold.slot);
+	if (refused) {
+		connection_log_connect(c, NULL);
+		closing_refuse(c, CLOSE_LIMIT, admit_speaks_at_once(listener) ? no_room : "");
+	} else if (admit_is_relay(listener, &c->peer)) {
+		relay_begin(c);
+	} else {
+		struct peer local = connection_local_end(c);
+		admit_begin(c, &local, NULL);
+	}
 }

@@ -5,19 +5,25 @@
 #include <sys/socket.h>
 
 #include "login.h"
+#include "relay.h"
 #include "socket.h"
 #include "worker.h"
 
-/* Until the client has read the last words: 64 KiB of its input or 2 s; less when the server itself goes. */
+/*
+ * Until the client has read the last words: 64 KiB of its input or 2 s; less when the server itself goes, and for a
+ * login that went in favour of another: a flood of those is not to hold more descriptors than there are slots.
+ */
 #define LINGER_BYTES    (64 * 1024)
 #define LINGER_MS       2000
-#define LINGER_DRAIN_MS 200
+#define LINGER_SHORT_MS 200
 #define LOOKS           4
 #define LOOK_MS         60000 /* without a limit on stalling */
 
 /* The stage's first step: whatever was there before lets go of the connection. */
 static void enter(struct connection *c, enum close_reason reason)
 {
+	if (c->stage == STAGE_PROXY)
+		relay_forget(c);
 	if (c->stage == STAGE_LOGIN)
 		login_forget(c);
 	loop_disarm(&c->worker->loop, &c->deadline);
@@ -31,7 +37,7 @@ static bool watch(struct connection *c, void (*ready)(struct loop_source *, uint
 {
 	static const struct stream_events none;
 
-	if (!c->stream.pool && stream_open(&c->stream, &c->worker->pool, c->stream.source.fd, &none, 1) < 0) {
+	if (!c->stream.pool && connection_stream(c, &none, 1) < 0) {
 		connection_destroy(c);
 		return false;
 	}
@@ -71,6 +77,7 @@ void closing_broken(struct connection *c, int err)
 	case ENETUNREACH: closing_reset(c, CLOSE_RESET); break;
 	case ENOMEM:
 	case ENOBUFS: closing_reset(c, CLOSE_MEMORY); break;
+	case EPROTO: closing_reset(c, CLOSE_TLS); break;
 	default: closing_reset(c, CLOSE_ERROR); break;
 	}
 }
@@ -96,7 +103,7 @@ static void look(struct deadline *d)
 	struct connection *c = container_of(d, struct connection, deadline);
 	uint64_t left = (uint64_t)unacknowledged(c), stall_ms = c->worker->front->config.stall_ms;
 
-	if (left == 0) {
+	if (left == 0 && !stream_holds(&c->stream)) {
 		leave(c);
 		return;
 	}
@@ -108,6 +115,15 @@ static void look(struct deadline *d)
 		return;
 	}
 	loop_arm(&c->worker->loop, d, stall_ms ? stall_ms / LOOKS + 1 : LOOK_MS);
+}
+
+/* From now on the stall limit holds. */
+static void look_on(struct connection *c)
+{
+	c->mark = 0;
+	c->progress_ms = c->worker->loop.now_ms;
+	deadline_init(&c->deadline, look);
+	look(&c->deadline);
 }
 
 static void acknowledged(struct loop_source *source, uint32_t events)
@@ -132,12 +148,8 @@ static void await_acknowledgement(struct connection *c)
 		leave(c);
 		return;
 	}
-	if (!watch(c, acknowledged, EPOLLOUT | EPOLLET))
-		return;
-	c->mark = 0;
-	c->progress_ms = c->worker->loop.now_ms;
-	deadline_init(&c->deadline, look);
-	look(&c->deadline);
+	if (watch(c, acknowledged, EPOLLOUT | EPOLLET))
+		look_on(c);
 }
 
 /* Returns whether the connection is still here: one that takes no FIN is broken already. */
@@ -150,11 +162,45 @@ static bool send_fin(struct connection *c)
 	return false;
 }
 
-void closing_finish(struct connection *c, enum close_reason reason)
+static void broken(struct stream *s, int err)
 {
-	enter(c, reason);
+	closing_broken(container_of(s, struct connection, stream), err);
+}
+
+/*
+ * Ends our direction: what the wrap has to say of it, which the client may be slow to take, and then the FIN; after has
+ * it in sent. A client that was cut short is not told that all is well.
+ */
+static void end_output(struct connection *c, const struct stream_events *after)
+{
+	int err = c->stream.pool && !c->stream.truncated ? stream_end(&c->stream) : 0;
+
+	if (err) {
+		closing_broken(c, err);
+	} else if (stream_holds(&c->stream)) {
+		stream_hand_on(&c->stream, after, 0);
+		look_on(c);
+	} else {
+		after->sent(&c->stream, 0);
+	}
+}
+
+static void finished(struct stream *s, size_t len)
+{
+	struct connection *c = container_of(s, struct connection, stream);
+
+	(void)len;
+	loop_disarm(&c->worker->loop, &c->deadline);
 	if (send_fin(c))
 		await_acknowledgement(c);
+}
+
+void closing_finish(struct connection *c, enum close_reason reason)
+{
+	static const struct stream_events after = {.sent = finished, .broken = broken};
+
+	enter(c, c->stream.truncated ? CLOSE_TRUNCATED : reason);
+	end_output(c, &after);
 }
 
 /* A client that may still be owed echoed bytes gets them. */
@@ -172,21 +218,22 @@ static void lingered(struct loop_source *source, uint32_t events)
 	struct connection *c = connection_of(source);
 	/* A unix socket knows no reset but by closing it with unread data. */
 	bool resets_by_unread = c->echoes && c->peer.family == AF_UNIX;
-	int how = MSG_DONTWAIT | (resets_by_unread ? MSG_PEEK : 0);
-	ssize_t n = recv(source->fd, c->worker->pool.chunk, LINGER_BYTES, how);
+	size_t data = 0;
+	ssize_t n = resets_by_unread ? recv(source->fd, c->worker->pool.chunk, 1, MSG_DONTWAIT | MSG_PEEK)
+	                             : stream_skim(&c->stream, &data);
 
 	(void)events;
 	if (n > 0 && resets_by_unread) {
 		connection_destroy(c);
 	} else if (n > 0) {
 		c->mark += (uint64_t)n;
-		c->swallowed = c->echoes;
+		c->swallowed |= c->echoes && data > 0;
 		if (c->mark >= LINGER_BYTES)
 			linger_no_more(c);
 	} else if (n == 0) {
 		loop_disarm(&c->worker->loop, &c->deadline);
 		await_acknowledgement(c);
-	} else if (errno != EAGAIN && errno != EINTR) {
+	} else if (errno != EAGAIN && errno != EINTR) { /* skimming leaves it as recv did */
 		leave(c);
 	}
 }
@@ -196,29 +243,63 @@ static void linger_time_is_up(struct deadline *d)
 	linger_no_more(container_of(d, struct connection, deadline));
 }
 
-void closing_say(struct connection *c, enum close_reason reason, const char *text, size_t len)
+static uint64_t linger_ms(enum close_reason reason)
 {
-	int fd = c->stream.source.fd;
+	return reason == CLOSE_DRAIN || reason == CLOSE_SLOTS ? LINGER_SHORT_MS : LINGER_MS;
+}
 
-	if (stream_holds(&c->stream) || (len && send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)) {
-		closing_reset(c, reason);
-		return;
-	}
-	enter(c, reason);
+static void said(struct stream *s, size_t len)
+{
+	struct connection *c = container_of(s, struct connection, stream);
+
+	(void)len;
 	if (!send_fin(c) || !watch(c, lingered, EPOLLIN))
 		return;
 	c->mark = 0;
 	deadline_init(&c->deadline, linger_time_is_up);
-	loop_arm(&c->worker->loop, &c->deadline, reason == CLOSE_DRAIN ? LINGER_DRAIN_MS : LINGER_MS);
+	loop_arm(&c->worker->loop, &c->deadline, linger_ms((enum close_reason)c->reason));
+}
+
+/* Returns whether all of the last words are out: where they are not, the client does not listen. */
+static bool say(struct connection *c, const char *text, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (!c->stream.pool)
+		return send(c->stream.source.fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+	return stream_send(&c->stream, text, len) == 0 && !stream_holds(&c->stream);
+}
+
+void closing_say(struct connection *c, enum close_reason reason, const char *text, size_t len)
+{
+	static const struct stream_events after = {.sent = said, .broken = broken};
+
+	if (stream_holds(&c->stream) || !say(c, text, len)) {
+		closing_reset(c, reason);
+		return;
+	}
+	enter(c, reason);
+	end_output(c, &after);
 }
 
 void closing_hurry(struct connection *c)
 {
 	if (c->stream.source.ready == lingered)
-		loop_arm(&c->worker->loop, &c->deadline, LINGER_DRAIN_MS);
+		loop_arm(&c->worker->loop, &c->deadline, LINGER_SHORT_MS);
 }
 
 void closing_refuse(struct connection *c, enum close_reason reason, const char *text)
 {
 	closing_say(c, reason, text, strlen(text));
+}
+
+void closing_turn_away(struct connection *c, enum close_reason reason, const char *text)
+{
+	int fd = c->stream.source.fd;
+
+	enter(c, reason);
+	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(fd, SHUT_WR);
+	(void)!recv(fd, c->worker->pool.chunk, LINGER_BYTES, MSG_DONTWAIT);
+	connection_destroy(c);
 }

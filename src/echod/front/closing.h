@@ -22,6 +22,12 @@ void closing_finish(struct connection *, enum close_reason);
 void closing_refuse(struct connection *, enum close_reason, const char *text);
 void closing_say(struct connection *, enum close_reason, const char *text, size_t len);
 
+/*
+ * The same at once, without lingering: for whom there is no room even for that. What was said may be lost to a reset
+ * where the client goes on sending.
+ */
+void closing_turn_away(struct connection *, enum close_reason, const char *text);
+
 /* Ends it at once by a reset, so that a client never takes lost bytes for an end. */
 void closing_reset(struct connection *, enum close_reason);
 

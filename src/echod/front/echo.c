@@ -85,7 +85,7 @@ static bool echo(struct connection *c, const uint8_t *data, size_t len)
 	c->bytes_in += len;
 	counters_add(&c->worker->counters->bytes_in, len);
 	int err = stream_send(&c->stream, data, len);
-	if (is_debugging(c)) {
+	if (is_debugging(c) && len > 0) {
 		log_bytes_moved(c, "recv", len);
 		log_bytes_moved(c, "send", len - (err ? c->stream.lost : c->stream.held_len));
 	}
@@ -127,20 +127,32 @@ void echo_begin(struct connection *c, const uint8_t *rest, size_t len)
 	c->echoes = true;
 	loop_disarm(&w->loop, &c->deadline);
 	deadline_init(&c->deadline, look);
-	if (!c->stream.pool) {
-		int err = stream_open(&c->stream, &w->pool, c->stream.source.fd, &events, 0);
-		if (err) {
-			closing_broken(c, err);
-			return;
-		}
+	int err = connection_stream(c, &events, 0);
+	if (err) {
+		closing_broken(c, err);
+		return;
 	}
-	stream_hand_on(&c->stream, &events, 0);
-	stream_resume(&c->stream);
 	c->mark = 0;
 	c->progress_ms = w->loop.now_ms;
 	look_later(c);
 	if (len > 0)
 		chunk(&c->stream, rest, len);
+}
+
+/* How many bytes that the client sent wait in the kernel. */
+static int waiting(const struct connection *c)
+{
+	int n = 0;
+
+	if (ioctl(c->stream.source.fd, FIONREAD, &n) < 0 || n < 0)
+		return 0;
+	return n;
+}
+
+/* Wire bytes are more than the data in them, so of a wrapped stream end_at is only the most that may come. */
+static bool all_came(const struct connection *c)
+{
+	return c->bytes_in >= c->end_at || (c->stream.pool->wrap && !c->stream.pending && waiting(c) == 0);
 }
 
 /*
@@ -150,7 +162,7 @@ void echo_begin(struct connection *c, const uint8_t *rest, size_t len)
  */
 static void end_if_echoed(struct connection *c)
 {
-	if (!stream_holds(&c->stream) && c->bytes_in >= c->end_at)
+	if (!stream_holds(&c->stream) && all_came(c))
 		closing_say(c, (enum close_reason)c->reason, "", 0);
 }
 
@@ -172,11 +184,8 @@ static const struct stream_events last_events = {.chunk = last_chunk, .end = end
 
 static void end_when_echoed(struct connection *c, enum close_reason reason)
 {
-	int arrived = 0;
-
-	if (ioctl(c->stream.source.fd, FIONREAD, &arrived) < 0 || arrived < 0)
-		arrived = 0;
-	c->end_at = c->bytes_in + (uint64_t)arrived;
+	/* Of a wrapped stream a record may be half here. */
+	c->end_at = c->bytes_in + (uint64_t)waiting(c) + (c->stream.pool->wrap ? STREAM_WRAP_SLACK : 0);
 	c->reason = (uint8_t)reason;
 	stream_hand_on(&c->stream, &last_events, 0);
 	look_later(c);

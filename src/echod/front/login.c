@@ -227,15 +227,9 @@ void login_forget(struct connection *c)
 /* Whether a password may come over this connection: see peer_path_is_local. */
 static bool may_carry_secrets(const struct connection *c)
 {
-	struct sockaddr_storage address = {0};
-	socklen_t len = sizeof(address);
+	const struct front *front = c->worker->front;
 
-	if (c->worker->front->config.allow_cleartext)
-		return true;
-	if (getsockname(c->stream.source.fd, (struct sockaddr *)&address, &len) < 0)
-		return false;
-	struct peer local = peer_from_sockaddr(&address);
-	return peer_path_is_local(&c->peer, &local);
+	return c->path_is_local || front->listener[c->listener].tls || front->config.allow_cleartext;
 }
 
 void login_begin(struct connection *c)
@@ -246,7 +240,7 @@ void login_begin(struct connection *c)
 
 	connection_enter(c, STAGE_LOGIN);
 	deadline_init(&c->deadline, too_late);
-	err = stream_open(&c->stream, &c->worker->pool, c->stream.source.fd, &events, 1);
+	err = connection_stream(c, &events, 1);
 	if (!err && !(c->login = calloc(1, sizeof(*c->login))))
 		err = -ENOMEM;
 	if (err) {
@@ -256,7 +250,7 @@ void login_begin(struct connection *c)
 	c->login->slot = NO_SLOT;
 	dialogue_init(&c->login->dialogue, may_carry_secrets(c),
 	              (uint32_t)((front->listener[c->listener].idle_ms + 999) / 1000));
-	loop_arm(&c->worker->loop, &c->deadline, front->config.login_ms);
+	loop_arm(&c->worker->loop, &c->deadline, connection_login_left_ms(c));
 	dialogue_greet(front->host, &greeting);
 	if (reply_out(c, &greeting))
 		want_more(c);

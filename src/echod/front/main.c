@@ -5,14 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "accept.h"
+#include "admit.h"
 #include "channel.h"
 #include "front.h"
 #include "program.h"
 #include "text.h"
+#include "tls.h"
 #include "worker.h"
 
 struct run {
@@ -83,13 +88,25 @@ static void take_link(struct run *run, uint32_t index, int fd)
 		run->link[index] = fd;
 }
 
+/* Without a certificate nobody could be served there. */
+static void check_tls(const struct front *front)
+{
+	for (uint32_t i = 0; i < front->config.listeners; i++) {
+		if (front->listener[i].tls && !front->tls)
+			fail("the certificate for the TLS listeners could not be taken: too little memory.");
+	}
+}
+
 static void start(struct run *run)
 {
 	struct front *front = &run->front;
 
 	derive_limit(front);
+	check_tls(front);
 	if (gethostname(front->host, sizeof(front->host) - 1) < 0 || !front->host[0])
 		text_copy(front->host, sizeof(front->host), "localhost");
+	if (admit_open(front))
+		fail("no memory for the table of addresses.");
 	run->workers = calloc(front->config.workers, sizeof(struct worker));
 	if (!run->workers)
 		fail("no memory for the workers.");
@@ -145,6 +162,41 @@ static void take_counters(struct run *run, int fd)
 	front->debugging = log_wants(front->log, LOG_DEBUG);
 }
 
+/* Every worker makes its new sessions from it; where one finds no memory, that one goes on as it was. */
+static void hand_out_tls(struct run *run)
+{
+	for (uint32_t i = 0; run->started && i < run->front.config.workers; i++) {
+		struct arrival arrival = {.kind = ARRIVAL_TLS, .fd = -1, .tls = tls_context_share(run->front.tls)};
+		if (arrival.tls)
+			worker_send(&run->workers[i], &arrival, 1);
+	}
+}
+
+/* The parent has tried what is in fd, so it fails for want of memory only. */
+static void take_tls(struct run *run, int fd)
+{
+	struct tls_context *context = NULL;
+	char why[TLS_WHY_MAX] = "memory is out";
+	struct stat st;
+	void *pem = MAP_FAILED;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0)
+		pem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (pem != MAP_FAILED) {
+		if (tls_context_open_server(&context, pem, (size_t)st.st_size, why))
+			context = NULL;
+		munmap(pem, (size_t)st.st_size);
+	}
+	close(fd);
+	if (!context) {
+		log_event(run->front.log, LOG_ERROR, "tls", "the certificate could not be taken: %s", why);
+		return;
+	}
+	tls_context_close(run->front.tls);
+	run->front.tls = context;
+	hand_out_tls(run);
+}
+
 static void obey(struct run *run, const struct order *order, int fd)
 {
 	switch ((enum order_kind)order->kind) {
@@ -159,6 +211,9 @@ static void obey(struct run *run, const struct order *order, int fd)
 	case ORDER_LOG: log_reopen(run->front.log, fd); return;
 	case ORDER_DRAIN: drain(run); break;
 	case ORDER_TLS:
+		if (fd >= 0)
+			take_tls(run, fd);
+		return;
 	case ORDER_REVOKE:
 	case ORDER_PENALTIES:
 	case ORDER_CLEAR_PENALTIES:
@@ -218,6 +273,7 @@ int main(void)
 {
 	static struct run run;
 
+	(void)prctl(PR_SET_NAME, "echod-front", 0, 0, 0); /* started by descriptor, it would have a number for a name */
 	signal(SIGPIPE, SIG_IGN);
 	program_fix_descriptors();
 	memset(run.link, -1, sizeof(run.link));

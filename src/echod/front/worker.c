@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "admit.h"
 #include "closing.h"
 #include "echo.h"
+#include "front_tls.h"
 #include "login.h"
+#include "tls.h"
 
 static void tell_empty(struct worker *w)
 {
@@ -76,6 +79,11 @@ static void arrived(struct worker *w, const struct arrival *arrival)
 	case ARRIVAL_REFUSED: accept_arrived(w, arrival); break;
 	case ARRIVAL_LINK: keeper_replace(&w->keeper, arrival->fd); break;
 	case ARRIVAL_DRAIN: drain(w); break;
+	case ARRIVAL_TLS:
+		tls_context_close(w->tls); /* open sessions go on with it */
+		w->tls = arrival->tls;
+		break;
+	case ARRIVAL_EVICT: admit_evict(w, arrival->hold); break;
 	}
 }
 
@@ -122,6 +130,11 @@ int worker_start(struct worker *w, struct front *front, unsigned index)
 		goto close_loop;
 	w->pool.holding = &w->counters->holding;
 	w->pool.held_bytes = &w->counters->held_bytes;
+	if (front->tls && (!(w->tls = tls_context_share(front->tls)) ||
+	                   stream_pool_init_wrapped(&w->wrapped_pool, &w->pool, &front_tls_wrap))) {
+		err = -ENOMEM;
+		goto free_pool;
+	}
 	keeper_init(&w->keeper, &w->loop);
 	if (pipe2(inbox, O_CLOEXEC) < 0) {
 		err = -errno;
@@ -138,6 +151,8 @@ close_inbox:
 	close(inbox[0]);
 	close(inbox[1]);
 free_pool:
+	tls_context_close(w->tls);
+	stream_pool_fini(&w->wrapped_pool);
 	stream_pool_fini(&w->pool);
 close_loop:
 	loop_fini(&w->loop);

@@ -16,13 +16,18 @@
 #include "front.h"
 #include "keeper.h"
 #include "loop.h"
+#include "slots.h"
 #include "stream.h"
+
+struct tls_context;
 
 enum arrival_kind {
 	ARRIVAL_CONNECTION, /* fd is a client's */
 	ARRIVAL_REFUSED,    /* fd is a client's for whom there is no room: to be told so */
 	ARRIVAL_LINK,       /* fd is the new link to the keeper */
 	ARRIVAL_DRAIN,
+	ARRIVAL_TLS,   /* tls is what new sessions are made from */
+	ARRIVAL_EVICT, /* whoever has the slot is to go, in favour of another login */
 };
 
 struct arrival {
@@ -30,6 +35,8 @@ struct arrival {
 	int fd;
 	uint32_t listener;
 	struct peer peer;
+	struct tls_context *tls; /* the worker's */
+	struct slots_hold hold;  /* of a connection: the slot alone counts */
 };
 
 #define WORKER_ARRIVALS_MAX 64 /* at once */
@@ -40,7 +47,8 @@ struct worker {
 	unsigned index;
 	struct worker_counters *counters;
 	struct loop loop;
-	struct stream_pool pool;
+	struct stream_pool pool, wrapped_pool; /* wrapped_pool where there is TLS */
+	struct tls_context *tls;               /* NULL: no TLS */
 	struct keeper keeper;
 	struct connection connections; /* the head of the list */
 	uint64_t numbered;

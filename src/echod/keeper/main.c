@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -375,6 +376,8 @@ int main(void)
 {
 	static struct keeper k;
 
+	(void)prctl(PR_SET_NAME, "echod-keeper", 0, 0,
+	            0); /* started by descriptor, it would have a number for a name */
 	signal(SIGPIPE, SIG_IGN);
 	program_fix_descriptors();
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)

@@ -59,6 +59,7 @@ struct counters {
 	_Atomic uint64_t accepted, accept_errors, refused; /* refused: at the limit */
 	_Atomic uint64_t open;                             /* gauge: connections that hold a descriptor */
 	_Atomic uint64_t max_connections;
+	_Atomic uint64_t login_slots, addresses; /* gauges: slots taken; addresses with a connection or login counted */
 	_Atomic uint64_t log_lost_front, log_lost_keeper;
 	_Atomic uint64_t hash_queue, name_queue; /* gauges: questions waiting or being worked on */
 	_Atomic uint64_t asked, hashed, created, stamped;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "address.h"
+#include "network.h"
 
 #define ORDER_FD 3 /* where a child finds its socket */
 
@@ -44,6 +45,7 @@ enum order_kind {
 struct order_listener {
 	uint64_t idle_ms; /* 0: no limit */
 	uint8_t raw, tls, reserved[6];
+	struct network_list proxy_from; /* relays: their connections begin with a PROXY header */
 	char address[ADDRESS_TEXT_MAX];
 };
 
@@ -54,7 +56,11 @@ struct order_config {
 	uint64_t login_ms, stall_ms, drain_ms, busy_poll_us;
 	uint32_t max_connections; /* 0: as many as the descriptors allow */
 	uint32_t hash_kib, hash_passes;
-	uint8_t may_create_store, allow_cleartext, reserved[6];
+	uint32_t address_failures, account_failures; /* keeper/throttle.h */
+	uint64_t failure_delay_ms;
+	uint32_t address_connections, address_rate; /* 0: no limit */
+	uint32_t login_slots;
+	uint8_t may_create_store, allow_cleartext, limit_local, reserved[5];
 	char accounts[ORDER_TEXT_MAX];
 	uint8_t register_open[ORDER_LISTENERS_MAX]; /* by listener */
 };

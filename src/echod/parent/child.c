@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 
 extern char **environ;
 
-static int find_program(const char *program, char path[PATH_MAX])
+static int find_path(const char *program, char path[PATH_MAX])
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -33,6 +34,44 @@ static int find_program(const char *program, char path[PATH_MAX])
 	}
 	snprintf(path, PATH_MAX, "%s/%s", ECHOD_LIBEXEC, program);
 	return access(path, X_OK) == 0 ? 0 : -errno;
+}
+
+int child_find(struct child *child)
+{
+	char path[PATH_MAX];
+	int err = find_path(child->program, path);
+
+	if (err)
+		return err;
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	child->program_fd = fcntl(fd, F_DUPFD_CLOEXEC, ORDER_FD + 1); /* ORDER_FD is another one's in the child */
+	err = child->program_fd < 0 ? -errno : 0;
+	close(fd);
+	child->path = strdup(path);
+	return err ? err : child->path ? 0 : -ENOMEM;
+}
+
+void child_forget(struct child *child)
+{
+	if (child->program_fd >= 0)
+		close(child->program_fd);
+	child->program_fd = -1;
+	free(child->path);
+	child->path = NULL;
+}
+
+/*
+ * By its path a program has its name in all that lists processes from the first instant, and is the newly installed one
+ * after an upgrade; but the path may lead through folders that the user may not enter, as a clone in root's home does.
+ */
+static void path_to_execute(const struct child *child, char path[PATH_MAX])
+{
+	if (access(child->path, X_OK) == 0)
+		snprintf(path, PATH_MAX, "%s", child->path);
+	else
+		snprintf(path, PATH_MAX, "/proc/self/fd/%d", child->program_fd);
 }
 
 static int spawn(struct child *child, const char *path, int order_fd)
@@ -57,12 +96,11 @@ int child_start(struct child *child, uint64_t now_ms)
 {
 	char path[PATH_MAX];
 	int ends[2], room = ORDERS_BYTES;
-	int err = find_program(child->program, path);
+	int err = channel_pair(ends);
 
-	if (!err)
-		err = channel_pair(ends);
 	if (err)
 		return err;
+	path_to_execute(child, path);
 	/* Room for all that a start hands over: a listener or a link is an order of its own. */
 	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	err = spawn(child, path, ends[1]);

@@ -12,6 +12,8 @@
 
 struct child {
 	const char *program; /* echod-front, echod-keeper */
+	char *path;          /* where it was found; owned */
+	int program_fd;      /* it, opened; or -1 */
 	pid_t pid;           /* 0: not running */
 	int fd;              /* our end of its order socket, or -1 */
 	bool ready;          /* it said so */
@@ -21,8 +23,13 @@ struct child {
 };
 
 /*
- * Starts child->program, looked for beside this program's own file, else in the compiled-in folder; never in PATH. Its
- * standard input and output are /dev/null. Returns 0 or a negative errno.
+ * Finds and opens child->program, beside this program's own file, else in the compiled-in folder; never in PATH. Done
+ * while the process may enter that folder, which the user that it becomes may not. Returns 0 or a negative errno.
+ */
+int child_find(struct child *) MUST_CHECK;
+/*
+ * Starts what was found, by its path or, where that cannot be reached any more, by the open file. Its standard input
+ * and output are /dev/null. Returns 0 or a negative errno.
  */
 int child_start(struct child *, uint64_t now_ms) MUST_CHECK;
 /*
@@ -31,6 +38,8 @@ int child_start(struct child *, uint64_t now_ms) MUST_CHECK;
  * here.
  */
 void child_order(struct child *, const struct order *, int pass_fd);
+/* Gives back what child_find took. Harmless where it failed, or was not called. */
+void child_forget(struct child *);
 /* Closes our end: the child ends by itself. */
 void child_hang_up(struct child *);
 /* How long to wait before the next start: 0 after a long life, then 0.5 s doubling to 30 s. Counts the restart. */

@@ -250,7 +250,7 @@ int control_open(struct control *control, struct loop *loop, const char *state, 
 	memset(control->spare, -1, sizeof(control->spare));
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].source.fd = -1;
-	int err = file_make_folder(state);
+	int err = file_make_folder(state, NULL);
 	if (err)
 		return err;
 	control->folder = file_open_folder(state, "run");

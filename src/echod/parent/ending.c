@@ -1,6 +1,7 @@
 #include "ending.h"
 
 #include <signal.h>
+#include <string.h>
 
 #include "ready.h"
 #include "supervise.h"
@@ -12,8 +13,13 @@
 
 static void close_listeners(struct run *run)
 {
-	for (uint32_t i = 0; i < run->listeners; i++)
-		listen_close(&run->listener[i]);
+	for (uint32_t i = 0; i < run->listeners; i++) {
+		int err = listen_close(&run->listener[i]);
+		if (err)
+			log_event(run->log, LOG_WARNING, "socket_left",
+			          "cannot remove %s: %s; the next server there does", run->listener[i].text,
+			          strerror(-err));
+	}
 	ready_take_back(run);
 }
 

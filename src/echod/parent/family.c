@@ -31,7 +31,14 @@ static void send_config(struct run *run, struct child *child)
 	                                     .stall_ms = o->stall_ms,
 	                                     .drain_ms = o->drain_ms,
 	                                     .busy_poll_us = o->busy_poll_us,
+	                                     .address_failures = o->address_failures,
+	                                     .account_failures = o->account_failures,
+	                                     .failure_delay_ms = o->failure_delay_ms,
 	                                     .max_connections = o->max_connections,
+	                                     .address_connections = o->address_connections,
+	                                     .address_rate = o->address_rate,
+	                                     .login_slots = o->login_slots,
+	                                     .limit_local = o->limit_local,
 	                                     .hash_kib = o->hash_kib,
 	                                     .hash_passes = o->hash_passes,
 	                                     .may_create_store = !run->store_seen,
@@ -51,6 +58,7 @@ static void send_listeners(struct run *run)
 		const struct options *o = &run->options;
 		struct order order = {.kind = ORDER_LISTENER, .index = i};
 		order.listener.raw = l->address.raw;
+		order.listener.proxy_from = o->proxy_from[i];
 		order.listener.idle_ms = !l->address.raw              ? o->login_idle_ms
 		                         : l->local && !o->idle_given ? 0
 		                                                      : o->idle_ms;
@@ -119,6 +127,8 @@ void family_clear_gauges(struct run *run, const struct child *child)
 		return;
 	}
 	atomic_store(&c->open, 0);
+	atomic_store(&c->login_slots, 0);
+	atomic_store(&c->addresses, 0);
 	for (uint32_t i = 0; i < run->options.workers; i++) {
 		struct worker_counters *w = &c->worker[i];
 		counters_add(&w->bytes_dropped, counters_get(&w->held_bytes));

@@ -3,12 +3,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_make_folder(const char *path)
+/* Not by its name: what has it now may be another one, and root's gift is not for that. */
+static int hand_over(const char *path, const struct privileges *owner, bool is_last)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int err = (is_last ? fchown(fd, owner->uid, owner->gid) : fchmod(fd, 0755)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int make_one(const char *path, const struct privileges *owner, bool is_last)
+{
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST || errno == EROFS || errno == EACCES ? 0 : -errno;
+	return owner && owner->user ? hand_over(path, owner, is_last) : 0;
+}
+
+int file_make_folder(const char *path, const struct privileges *owner)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
@@ -21,8 +41,9 @@ int file_make_folder(const char *path)
 			continue;
 		char kept = part[i];
 		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return -errno;
+		int err = make_one(part, owner, kept == '\0');
+		if (err)
+			return err;
 		part[i] = kept;
 	}
 	struct stat st;
@@ -80,10 +101,20 @@ int file_write_by_rename(int folder, const char *name, const char *text)
 	return err;
 }
 
-int file_open_log(const char *path)
+int file_open_log(const char *path, const struct privileges *owner)
 {
 	int follow = strncmp(path, "/dev/", 5) == 0 ? 0 : O_NOFOLLOW; /* /dev/stderr is a link, and nobody else's */
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | follow, 0600);
+	int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | follow;
+	/* O_CREAT refuses in a folder like /tmp what is another user's (fs.protected_regular), so it comes second. */
+	int fd = open(path, flags);
 
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	fd = open(path, flags | O_CREAT, 0600);
+	if (fd >= 0 && fchown(fd, owner->uid, owner->gid) < 0) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
 	return fd < 0 ? -errno : fd;
 }

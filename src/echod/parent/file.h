@@ -3,9 +3,14 @@
 #define PARENT_FILE_H
 
 #include "must.h"
+#include "privileges.h"
 
-/* Makes the folder and those above it, 0700, where they are not there. Returns 0 or a negative errno. */
-int file_make_folder(const char *path) MUST_CHECK;
+/*
+ * Makes the folder and those above it, 0700, where they are not there. Where owner has a user, which the server
+ * is to become, the folder is given to it, and those above are made so that it may enter (0755). owner may be NULL.
+ * Returns 0 or a negative errno.
+ */
+int file_make_folder(const char *path, const struct privileges *owner) MUST_CHECK;
 /* Opens folder/name, making it 0700 where it is not there. Returns a descriptor or a negative errno. */
 int file_open_folder(const char *folder, const char *name) MUST_CHECK;
 /*
@@ -13,8 +18,10 @@ int file_open_folder(const char *folder, const char *name) MUST_CHECK;
  * half of it. Returns 0 or a negative errno.
  */
 int file_write_by_rename(int folder, const char *name, const char *text) MUST_CHECK;
-/* Opens a log for appending, 0600, following no symbolic link but one below /dev. Returns a descriptor or a negative
- * errno. */
-int file_open_log(const char *path) MUST_CHECK;
+/*
+ * Opens a log for appending, following no symbolic link but one below /dev. One that is not there is made, 0600, and
+ * given to the user that the server is to become. Returns a descriptor or a negative errno.
+ */
+int file_open_log(const char *path, const struct privileges *) MUST_CHECK;
 
 #endif

@@ -141,7 +141,7 @@ static int open_tcp(struct listener *l, const struct options *o, struct log *log
 		l->port = socket_local_port(l->fd);
 		if (!l->port) {
 			freeaddrinfo(found);
-			listen_close(l);
+			(void)listen_close(l);
 			return give_up(why, &l->address, l->address.first, "its port cannot be found out", "try again");
 		}
 		tune(l->fd, o);
@@ -158,7 +158,10 @@ static int take_lock(const char *path)
 
 	snprintf(lock, sizeof(lock), "%s.lock", path);
 	for (;;) {
-		int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		/* Without O_CREAT first: in a folder like /tmp it refuses another user's (fs.protected_regular). */
+		int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 && errno == ENOENT)
+			fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -193,7 +196,8 @@ static int remove_stale(const struct sockaddr_un *addr)
 	return err;
 }
 
-static int bind_unix(struct listener *l, mode_t mode)
+/* What the parent has made is the user's whom it will become, who can remove it where the folder lets him. */
+static int bind_unix(struct listener *l, const struct options *o)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -207,7 +211,9 @@ static int bind_unix(struct listener *l, mode_t mode)
 	umask(old);
 	if (l->fd < 0)
 		return l->fd;
-	if (chmod(addr.sun_path, mode) < 0 || lstat(addr.sun_path, &st) < 0)
+	const struct privileges *owner = &o->privileges;
+	if (chmod(addr.sun_path, o->socket_mode) < 0 || lchown(addr.sun_path, owner->uid, owner->gid) < 0 ||
+	    fchown(l->lock_fd, owner->uid, owner->gid) < 0 || lstat(addr.sun_path, &st) < 0)
 		return -errno;
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
@@ -219,9 +225,9 @@ static int open_unix(struct listener *l, const struct options *o, char *why)
 	int err = l->lock_fd = take_lock(l->address.path);
 
 	if (err >= 0)
-		err = bind_unix(l, o->socket_mode);
+		err = bind_unix(l, o);
 	if (err < 0) {
-		listen_close(l);
+		(void)listen_close(l);
 		return give_up(why, &l->address, 0,
 		               err == -EEXIST ? "something that is no socket has that path" : strerror(-err),
 		               advice_for(-err, &l->address, o));
@@ -240,14 +246,16 @@ int listen_open(struct listener *l, const struct address *a, const struct option
 	return err;
 }
 
-void listen_close(struct listener *l)
+int listen_close(struct listener *l)
 {
 	char lock[ADDRESS_PATH_MAX + 8];
 	struct stat st;
+	int err = 0;
 
 	if (l->fd >= 0) {
-		if (l->ino && lstat(l->address.path, &st) == 0 && st.st_ino == l->ino && st.st_dev == l->dev)
-			unlink(l->address.path);
+		if (l->ino && lstat(l->address.path, &st) == 0 && st.st_ino == l->ino && st.st_dev == l->dev &&
+		    unlink(l->address.path) < 0)
+			err = -errno;
 		close(l->fd);
 	}
 	if (l->lock_fd >= 0) {
@@ -256,4 +264,5 @@ void listen_close(struct listener *l)
 		close(l->lock_fd);
 	}
 	l->fd = l->lock_fd = -1;
+	return err;
 }

@@ -27,7 +27,10 @@ struct listener {
  */
 int listen_open(struct listener *, const struct address *, const struct options *, struct log *,
                 char why[512]) MUST_CHECK;
-/* Closes it; a unix socket that is still ours is removed. Harmless on one that is closed. */
-void listen_close(struct listener *);
+/*
+ * Closes it; a unix socket that is still ours is removed. Harmless on one that is closed. Returns 0, or a negative
+ * errno when the socket stays where it is, stale.
+ */
+int listen_close(struct listener *);
 
 #endif

@@ -16,7 +16,7 @@ const char *logfile_name(const struct run *run)
 
 int logfile_open(struct run *run)
 {
-	run->log_fd = run->options.log ? file_open_log(run->options.log) : STDERR_FILENO;
+	run->log_fd = run->options.log ? file_open_log(run->options.log, &run->options.privileges) : STDERR_FILENO;
 	int err =
 	    run->log_fd < 0 ? run->log_fd : log_open(&run->log, STDERR_FILENO, run->options.log_level, &run->log_lost);
 	if (!err && run->options.log) { /* the log has a descriptor of its own; ours is for the children */
@@ -37,7 +37,7 @@ int logfile_reopen(struct run *run)
 {
 	if (!run->options.log)
 		return 0;
-	int fd = file_open_log(run->options.log);
+	int fd = file_open_log(run->options.log, &run->options.privileges);
 	int own = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0) {
 		if (fd >= 0)

@@ -18,6 +18,8 @@
 #define HASH_KIB    19456
 #define HASH_PASSES 2
 
+#define FAILURES_MAX 1000000
+
 #define BUSY_POLL_MAX_US 10000 /* a sleeping thread wakes in a fraction of that */
 
 static const char help[] =
@@ -37,6 +39,10 @@ static const char help[] =
     "  --next-port           when a given port is busy, take the next free one (the default port does so by itself)\n"
     "  --strict-port         never take another port\n"
     "  --port-file FILE      write the port of each TCP listener there, one a line, once all listen\n"
+    "  --proxy-from CIDR     clients of the TCP listener named before that come from there, as 10.0.0.0/8, are "
+    "relays:\n"
+    "                        they must begin with a PROXY header (v1 or v2) that says whose connection it is; may be\n"
+    "                        repeated. Before the first --listen it holds for every TCP listener\n"
     "  --socket-mode MODE    permissions of unix sockets, in octal (default 0600)\n"
     "\n"
     "Accounts:\n"
@@ -47,6 +53,10 @@ static const char help[] =
     "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
     "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"
     "\n"
+    "Who it is:\n"
+    "  --user NAME           started by root, become that user when the addresses are bound and the log is open\n"
+    "  --allow-root          started by root, stay root; one of the two must be given then\n"
+    "\n"
     "Log:\n"
     "  --log FILE|-          service messages go to FILE (default -, standard error); SIGHUP reopens it\n"
     "  --log-level LEVEL     error, warning, info (default) or debug; debug reports each chunk\n"
@@ -55,11 +65,19 @@ static const char help[] =
     "  --workers N           threads that serve (default: one per core)\n"
     "  --busy-poll TIME      spin so long, as in 50us, before sleeping, while that pays (default off; at most 10ms)\n"
     "  --max-connections N   (default: what the limit on open files allows)\n"
+    "  --address-connections N  at once from one address, IPv6 by /64 (default 256; 0: no limit)\n"
+    "  --address-rate N      new connections a second from one address (default 1000; 0: no limit)\n"
+    "  --limit-local         hold these two for this machine's own addresses, too\n"
+    "  --login-slots N       logins under way at once; beyond that, the oldest of the address with the most is closed\n"
+    "                        (default 1000)\n"
     "  --login-time TIME     to log in (default 30s)\n"
     "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
     "  --login-idle-time TIME  the same for one who logged in (default off)\n"
     "  --stall-time TIME     without a client taking what waits for it (default 5m)\n"
     "  --keepalive TIME      first TCP keepalive probe (default 60s)\n"
+    "  --address-failures N  logins that one address may fail at once, and 6 a minute from then on (default 10)\n"
+    "  --account-failures N  the same for one account from all addresses that never logged in to it (default 100)\n"
+    "  --failure-delay TIME  before the second refusal of an address; doubles up to 15s (default 2s)\n"
     "  --drain TIME          at the end, for clients to take what waits for them (default 30s)\n"
     "\n"
     "  --help, --version\n"
@@ -74,6 +92,7 @@ enum {
 	OPT_NEXT_PORT,
 	OPT_STRICT_PORT,
 	OPT_PORT_FILE,
+	OPT_PROXY_FROM,
 	OPT_SOCKET_MODE,
 	OPT_STATE,
 	OPT_ACCOUNTS,
@@ -81,16 +100,25 @@ enum {
 	OPT_ALLOW_CLEARTEXT,
 	OPT_HASH_MEMORY,
 	OPT_HASH_PASSES,
+	OPT_USER,
+	OPT_ALLOW_ROOT,
 	OPT_LOG,
 	OPT_LOG_LEVEL,
 	OPT_WORKERS,
 	OPT_BUSY_POLL,
 	OPT_MAX_CONNECTIONS,
+	OPT_ADDRESS_CONNECTIONS,
+	OPT_ADDRESS_RATE,
+	OPT_LIMIT_LOCAL,
+	OPT_LOGIN_SLOTS,
 	OPT_LOGIN_TIME,
 	OPT_IDLE_TIME,
 	OPT_LOGIN_IDLE_TIME,
 	OPT_STALL_TIME,
 	OPT_KEEPALIVE,
+	OPT_ADDRESS_FAILURES,
+	OPT_ACCOUNT_FAILURES,
+	OPT_FAILURE_DELAY,
 	OPT_DRAIN,
 	OPT_HELP,
 	OPT_VERSION,
@@ -102,6 +130,7 @@ static const struct option long_options[] = {
     {"next-port", no_argument, NULL, OPT_NEXT_PORT},
     {"strict-port", no_argument, NULL, OPT_STRICT_PORT},
     {"port-file", required_argument, NULL, OPT_PORT_FILE},
+    {"proxy-from", required_argument, NULL, OPT_PROXY_FROM},
     {"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
     {"state", required_argument, NULL, OPT_STATE},
     {"accounts", required_argument, NULL, OPT_ACCOUNTS},
@@ -109,16 +138,25 @@ static const struct option long_options[] = {
     {"allow-cleartext", no_argument, NULL, OPT_ALLOW_CLEARTEXT},
     {"hash-memory", required_argument, NULL, OPT_HASH_MEMORY},
     {"hash-passes", required_argument, NULL, OPT_HASH_PASSES},
+    {"user", required_argument, NULL, OPT_USER},
+    {"allow-root", no_argument, NULL, OPT_ALLOW_ROOT},
     {"log", required_argument, NULL, OPT_LOG},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"busy-poll", required_argument, NULL, OPT_BUSY_POLL},
     {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
+    {"address-connections", required_argument, NULL, OPT_ADDRESS_CONNECTIONS},
+    {"address-rate", required_argument, NULL, OPT_ADDRESS_RATE},
+    {"limit-local", no_argument, NULL, OPT_LIMIT_LOCAL},
+    {"login-slots", required_argument, NULL, OPT_LOGIN_SLOTS},
     {"login-time", required_argument, NULL, OPT_LOGIN_TIME},
     {"idle-time", required_argument, NULL, OPT_IDLE_TIME},
     {"login-idle-time", required_argument, NULL, OPT_LOGIN_IDLE_TIME},
     {"stall-time", required_argument, NULL, OPT_STALL_TIME},
     {"keepalive", required_argument, NULL, OPT_KEEPALIVE},
+    {"address-failures", required_argument, NULL, OPT_ADDRESS_FAILURES},
+    {"account-failures", required_argument, NULL, OPT_ACCOUNT_FAILURES},
+    {"failure-delay", required_argument, NULL, OPT_FAILURE_DELAY},
     {"drain", required_argument, NULL, OPT_DRAIN},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -161,7 +199,25 @@ static void add_listener(struct options *o, const char *text)
 		              "--listen '%s': this version serves no TLS; leave out the 'tls' and put it behind "
 		              "an SSH tunnel or a TLS proxy.",
 		              text);
+	if (!a->is_unix)
+		o->proxy_from[o->listeners] = o->proxy_from_all;
 	o->listeners++;
+}
+
+static void add_relays(struct options *o, const char *text)
+{
+	struct network_list *list = o->listeners ? &o->proxy_from[o->listeners - 1] : &o->proxy_from_all;
+	const char *why;
+
+	if (o->listeners && o->listen[o->listeners - 1].is_unix)
+		program_usage(NAME, "--proxy-from '%s': relays reach TCP listeners only; give it behind one of those.",
+		              text);
+	if (list->count == NETWORKS_MAX)
+		program_usage(NAME, "--proxy-from '%s': at most %d networks can be given for a listener.", text,
+		              NETWORKS_MAX);
+	if (network_parse(text, &list->network[list->count], &why))
+		program_usage(NAME, "--proxy-from '%s': %s.", text, why);
+	list->count++;
 }
 
 static mode_t parse_mode(const char *text)
@@ -183,14 +239,21 @@ static enum registration parse_registration(const char *text)
 	return REGISTER_CLOSED;
 }
 
-static void parse_option(struct options *o, int option, const char *value, bool *ask)
+/* What is asked for on the command line, and acted on when all of it is known. */
+struct wishes {
+	bool ask, allow_root;
+	const char *user;
+};
+
+static void parse_option(struct options *o, int option, const char *value, struct wishes *w)
 {
 	switch (option) {
 	case OPT_LISTEN: add_listener(o, value); break;
-	case OPT_ASK: *ask = true; break;
+	case OPT_ASK: w->ask = true; break;
 	case OPT_NEXT_PORT: o->next_port = true; break;
 	case OPT_STRICT_PORT: o->strict_port = true; break;
 	case OPT_PORT_FILE: o->port_file = value; break;
+	case OPT_PROXY_FROM: add_relays(o, value); break;
 	case OPT_SOCKET_MODE: o->socket_mode = parse_mode(value); break;
 	case OPT_STATE: keep(&o->state, value); break;
 	case OPT_ACCOUNTS: keep(&o->accounts, value); break;
@@ -200,6 +263,8 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 		o->hash_kib = (uint32_t)program_number(NAME, "--hash-memory", value, 8, 1024 * 1024);
 		break;
 	case OPT_HASH_PASSES: o->hash_passes = (uint32_t)program_number(NAME, "--hash-passes", value, 1, 10); break;
+	case OPT_USER: w->user = value; break;
+	case OPT_ALLOW_ROOT: w->allow_root = true; break;
 	case OPT_LOG: o->log = strcmp(value, "-") == 0 ? NULL : value; break;
 	case OPT_LOG_LEVEL:
 		if (log_level_parse(value, &o->log_level))
@@ -210,6 +275,14 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 	case OPT_MAX_CONNECTIONS:
 		o->max_connections = (uint32_t)program_number(NAME, "--max-connections", value, 1, 100000000);
 		break;
+	case OPT_ADDRESS_CONNECTIONS:
+		o->address_connections = (uint32_t)program_number(NAME, "--address-connections", value, 0, 100000000);
+		break;
+	case OPT_ADDRESS_RATE:
+		o->address_rate = (uint32_t)program_number(NAME, "--address-rate", value, 0, 1000000);
+		break;
+	case OPT_LIMIT_LOCAL: o->limit_local = true; break;
+	case OPT_LOGIN_SLOTS: o->login_slots = (uint32_t)program_number(NAME, "--login-slots", value, 1, 60000); break;
 	case OPT_LOGIN_TIME: o->login_ms = program_duration_ms(NAME, "--login-time", value); break;
 	case OPT_IDLE_TIME:
 		o->idle_ms = program_duration_ms(NAME, "--idle-time", value);
@@ -220,6 +293,13 @@ static void parse_option(struct options *o, int option, const char *value, bool 
 	case OPT_KEEPALIVE:
 		o->keepalive_s = (uint32_t)((program_duration_ms(NAME, "--keepalive", value) + 999) / 1000);
 		break;
+	case OPT_ADDRESS_FAILURES:
+		o->address_failures = (uint32_t)program_number(NAME, "--address-failures", value, 1, FAILURES_MAX);
+		break;
+	case OPT_ACCOUNT_FAILURES:
+		o->account_failures = (uint32_t)program_number(NAME, "--account-failures", value, 1, FAILURES_MAX);
+		break;
+	case OPT_FAILURE_DELAY: o->failure_delay_ms = program_duration_ms(NAME, "--failure-delay", value); break;
 	case OPT_DRAIN: o->drain_ms = program_duration_ms(NAME, "--drain", value); break;
 	case OPT_HELP: fputs(help, stdout); exit(0);
 	case OPT_VERSION:
@@ -264,6 +344,7 @@ static void ask_listener(struct options *o)
 		snprintf(text, sizeof(text), "%s%s%s%s%s", is_v6 ? "[" : "", *host ? host : "127.0.0.1",
 		         is_v6 ? "]" : "", *port ? ":" : "", port);
 		if (address_parse(text, WIRE_PORT, a, &why) == 0 && !a->tls) {
+			o->proxy_from[0] = o->proxy_from_all;
 			o->listeners = 1;
 			return;
 		}
@@ -276,11 +357,17 @@ static void defaults(struct options *o)
 	*o = (struct options){.log_level = LOG_INFO,
 	                      .workers = default_workers(),
 	                      .keepalive_s = 60,
+	                      .address_connections = 256,
+	                      .address_rate = 1000,
+	                      .login_slots = 1000,
 	                      .hash_kib = HASH_KIB,
 	                      .hash_passes = HASH_PASSES,
 	                      .login_ms = 30000,
 	                      .idle_ms = 300000,
 	                      .stall_ms = 300000,
+	                      .address_failures = 10,
+	                      .account_failures = 100,
+	                      .failure_delay_ms = 2000,
 	                      .drain_ms = 30000,
 	                      .socket_mode = 0600};
 }
@@ -313,7 +400,7 @@ static void check(struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-	bool ask = false;
+	struct wishes w = {0};
 	int option;
 
 	defaults(o);
@@ -327,14 +414,15 @@ void options_parse(struct options *o, int argc, char **argv)
 			program_usage(NAME,
 			              "'%s' is not an option of echod, or is given a value that it does not take.",
 			              argv[optind - 1]);
-		parse_option(o, option, optarg, &ask);
+		parse_option(o, option, optarg, &w);
 	}
 	if (optind < argc)
 		program_usage(NAME, "'%s': echod takes options only; where to listen is given as --listen %s.",
 		              argv[optind], argv[optind]);
-	if (ask && o->listeners)
+	if (w.ask && o->listeners)
 		program_usage(NAME, "--ask and --listen exclude each other: give one.");
-	if (ask)
+	privileges_choose(&o->privileges, w.user, w.allow_root);
+	if (w.ask)
 		ask_listener(o);
 	if (!o->listeners)
 		add_listener(o, "127.0.0.1");

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "ending.h"
+#include "file.h"
 #include "logfile.h"
 #include "program.h"
 #include "reload.h"
@@ -54,6 +55,8 @@ static int open_listeners(struct run *run)
 			run_fail(run, RUN_NOT_BINDABLE, "%s", why);
 			return -1;
 		}
+		if (run->options.proxy_from[run->listeners].count > 0)
+			l->local = false; /* whoever its relays hand on reaches it */
 		if (!l->address.raw)
 			run->has_keeper = true;
 	}
@@ -134,8 +137,24 @@ static int open_control(struct run *run)
 		          strerror(-err));
 		return 0;
 	}
-	run_fail(run, RUN_FAILED, "cannot use the state directory %s: %s; give another with --state.",
-	         run->options.state, strerror(-err));
+	const char *user = run->options.privileges.user;
+	run_fail(run, RUN_FAILED, "cannot use the state directory %s%s%s: %s; give another with --state%s.",
+	         run->options.state, user ? " as " : "", user ? user : "", strerror(-err),
+	         user ? ", as in --state /var/lib/echod" : "");
+	return err;
+}
+
+/* From here on nothing is opened that the user may not open. */
+static int become_user(struct run *run)
+{
+	const struct privileges *p = &run->options.privileges;
+
+	if (p->user)
+		(void)!file_make_folder(run->options.state, p); /* open_control tries again, and says why not */
+	int err = privileges_drop(p);
+	if (err)
+		run_fail(run, RUN_FAILED, "cannot become %s: %s; start echod as that user instead.",
+		         p->user ? p->user : "a process without new privileges", strerror(-err));
 	return err;
 }
 
@@ -168,7 +187,7 @@ static int prepare(struct run *run, const sigset_t *set)
 		return err;
 	}
 	/* A server that cannot listen has not started: all that it says is why. */
-	if (open_listeners(run) || open_control(run))
+	if (open_listeners(run) || supervise_find(run) || become_user(run) || open_control(run))
 		return -1;
 	log_start(run);
 	if (run->has_keeper && supervise_start(run, &run->keeper))
@@ -202,6 +221,7 @@ int run_server(struct run *run)
 	if (!supervise_all_ended(run) && loop_run(&run->loop))
 		run->status = RUN_FAILED;
 	control_close(&run->control);
+	supervise_fini(run);
 	if (run->has_started)
 		log_stop(run);
 	log_close(run->log);

@@ -80,6 +80,8 @@ static void put_connections(FILE *f, const struct run *run)
 	put_number(f, "echo", SUM(run, in_stage[STAGE_ECHO]), ", ");
 	put_number(f, "closing", SUM(run, in_stage[STAGE_CLOSING]), ", ");
 	put_number(f, "max", counters_get(&c->max_connections), "}, ");
+	put_number(f, "login_slots", counters_get(&c->login_slots), ", ");
+	put_number(f, "addresses", counters_get(&c->addresses), ", ");
 	put_number(f, "accepted", counters_get(&c->accepted), ", ");
 	put_number(f, "accept_errors", counters_get(&c->accept_errors), ", ");
 	put_number(f, "refused", counters_get(&c->refused), ", ");

@@ -104,14 +104,24 @@ static void keeper_ready(struct loop_source *source, uint32_t events)
 	child_ready(run, &run->keeper);
 }
 
-int supervise_start(struct run *run, struct child *child)
+static int say_not_started(struct run *run, const struct child *child, int err)
 {
-	int err = family_start(run, child);
-
 	if (err)
 		run_fail(run, RUN_FAILED, "cannot start %s: %s; install it beside echod.", child->program,
 		         strerror(-err));
 	return err;
+}
+
+int supervise_start(struct run *run, struct child *child)
+{
+	return say_not_started(run, child, family_start(run, child));
+}
+
+int supervise_find(struct run *run)
+{
+	int err = run->has_keeper ? say_not_started(run, &run->keeper, child_find(&run->keeper)) : 0;
+
+	return err ? err : say_not_started(run, &run->front, child_find(&run->front));
 }
 
 static void restart(struct run *run, struct child *child)
@@ -198,8 +208,15 @@ void supervise_reap(struct run *run)
 
 void supervise_init(struct run *run)
 {
-	run->front = (struct child){.program = "echod-front", .fd = -1, .source.ready = front_ready};
-	run->keeper = (struct child){.program = "echod-keeper", .fd = -1, .source.ready = keeper_ready};
+	run->front = (struct child){.program = "echod-front", .fd = -1, .program_fd = -1, .source.ready = front_ready};
+	run->keeper =
+	    (struct child){.program = "echod-keeper", .fd = -1, .program_fd = -1, .source.ready = keeper_ready};
 	deadline_init(&run->front.restart, restart_front);
 	deadline_init(&run->keeper.restart, restart_keeper);
+}
+
+void supervise_fini(struct run *run)
+{
+	child_forget(&run->front);
+	child_forget(&run->keeper);
 }
