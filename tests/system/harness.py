@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 
+import tls_clients
 # Most tests need both: what is imported here is for them too.
 from clients import (CHUNK, LOOPBACK, PASSWORD, PATIENCE_S, POLL_S, SEED, Client, Flow, Positional,
                      connect, exchange, fill, randomness, wait_until)
@@ -258,9 +259,9 @@ class Server:
         return self.ports[0]
 
     def address_of(self, kind):
-        """The first listener that is login, raw, unix or raw+unix: what connect() takes."""
+        """The first listener that is login, raw, tls, raw+tls, unix or raw+unix: what connect() takes."""
         for text in self.listen:
-            prefix = next((p for p in ("raw+unix", "unix", "raw") if text.startswith(p + ":")), "login")
+            prefix = next((p for p in ("raw+unix", "unix", "raw+tls", "tls", "raw") if text.startswith(p + ":")), "login")
             if prefix == kind:
                 rest = text[len(prefix) + 1:] if prefix != "login" else text
                 return rest if "unix" in kind else int(rest.rpartition(":")[2])
@@ -337,12 +338,14 @@ class Server:
 
     def take_baseline(self):
         if self.warm and not self.is_raw_only:
-            kind = next(k for k in ("login", "unix") if self.has_listener(k))
+            kind = next(k for k in ("login", "unix", "tls") if self.has_listener(k))
             with connect(self.address_of(kind)) as s:
-                c = Client(s)
+                c = Client(tls_clients.TlsSocket(s, tls_clients.context()).shake() if kind == "tls" else s)
                 assert c.code() == 220
                 c.ask("USER warm-up")
                 c.ask(f"PASS {PASSWORD}")
+                c.half_close()
+                c.to_end()
         self.baseline = self.wait_still()
 
     def has_listener(self, kind):

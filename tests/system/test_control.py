@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import pwd
 import resource
 import select
 import signal
@@ -12,7 +13,7 @@ import termios
 
 import pytest
 
-from harness import (LOOPBACK, PATIENCE_S, Positional, connect, environment, program, randomness, wait_until)
+from harness import (LOOPBACK, SERVER_USER, PATIENCE_S, Positional, connect, environment, program, randomness, wait_until)
 
 CLIENTS = 8  # CONTROL_CLIENTS of src/echod/parent/control.h
 LINE_MAX = 320  # CONTROL_LINE_MAX: a line with its end
@@ -215,6 +216,7 @@ def test_another_user_is_refused(server):
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else")
     s = server()
+    stranger = "daemon" if SERVER_USER.pw_name != "daemon" else "nobody"
     ask = ("import socket, sys\n"
            "c = socket.socket(socket.AF_UNIX)\n"
            "try:\n"
@@ -222,17 +224,18 @@ def test_another_user_is_refused(server):
            "except OSError as e:\n"
            "    print(type(e).__name__)\n")
 
-    def ask_as_nobody():
-        return subprocess.run(["/usr/bin/python3", "-c", ask, path_of(s)], user="nobody", group="nogroup", extra_groups=[],
+    def ask_as_stranger():
+        return subprocess.run(["/usr/bin/python3", "-c", ask, path_of(s)], user=stranger,
+                              group=pwd.getpwnam(stranger).pw_gid, extra_groups=[],
                               capture_output=True, text=True, timeout=PATIENCE_S).stdout.strip()
 
     assert os.stat(path_of(s)).st_mode & 0o777 == 0o600
     assert os.stat(f"{s.state}/run").st_mode & 0o777 == 0o700
     os.chmod(os.path.dirname(s.folder), 0o755)
-    assert ask_as_nobody() == "PermissionError"
+    assert ask_as_stranger() == "PermissionError"
     for path, mode in ((s.state, 0o755), (f"{s.state}/run", 0o755), (path_of(s), 0o666)):
         os.chmod(path, mode)
-    assert ask_as_nobody() in ("b''", "ConnectionResetError", "BrokenPipeError")  # let in by the file, but not by us
+    assert ask_as_stranger() in ("b''", "ConnectionResetError", "BrokenPipeError")  # let in by the file, but not by us
     assert s.status()["pid"] == s.pid
 
 

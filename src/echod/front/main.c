@@ -181,7 +181,7 @@ static void take_tls(struct run *run, int fd)
 	void *pem = MAP_FAILED;
 
 	if (fstat(fd, &st) == 0 && st.st_size > 0)
-		pem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		pem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (pem != MAP_FAILED) {
 		if (tls_context_open_server(&context, pem, (size_t)st.st_size, why))
 			context = NULL;

@@ -58,6 +58,7 @@ static void send_listeners(struct run *run)
 		const struct options *o = &run->options;
 		struct order order = {.kind = ORDER_LISTENER, .index = i};
 		order.listener.raw = l->address.raw;
+		order.listener.tls = l->address.tls;
 		order.listener.proxy_from = o->proxy_from[i];
 		order.listener.idle_ms = !l->address.raw              ? o->login_idle_ms
 		                         : l->local && !o->idle_given ? 0
@@ -102,8 +103,10 @@ int family_start(struct run *run, struct child *child)
 		return err;
 	}
 	send_config(run, child);
-	if (child == &run->front)
+	if (child == &run->front) {
 		send_listeners(run);
+		family_send_certificate(run);
+	}
 	join_children(run);
 	child_order(child, &start, -1);
 	return 0;
@@ -115,6 +118,14 @@ void family_send_log(struct run *run)
 
 	child_order(&run->front, &order, run->log_fd);
 	child_order(&run->keeper, &order, run->log_fd);
+}
+
+void family_send_certificate(struct run *run)
+{
+	struct order order = {.kind = ORDER_TLS};
+
+	if (run->certificate.fd >= 0)
+		child_order(&run->front, &order, run->certificate.fd);
 }
 
 void family_clear_gauges(struct run *run, const struct child *child)

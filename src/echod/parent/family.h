@@ -11,6 +11,8 @@
 int family_start(struct run *, struct child *) MUST_CHECK;
 /* Both write to the parent's reopened log from now on. */
 void family_send_log(struct run *);
+/* The front makes new sessions with it from now on; nothing where there is none. */
+void family_send_certificate(struct run *);
 /* Sets the gauges to 0 that a child which has ended cannot count down itself. */
 void family_clear_gauges(struct run *, const struct child *);
 

@@ -65,40 +65,60 @@ int file_open_folder(const char *folder, const char *name)
 	return err;
 }
 
-static int write_all(int fd, const char *text)
+int file_write_all(int fd, const void *data, size_t len)
 {
-	size_t len = strlen(text);
+	const char *at = data;
 
 	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+		ssize_t n = write(fd, at, len);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0) {
-			text += n;
+			at += n;
 			len -= (size_t)n;
 		}
 	}
 	return 0;
 }
 
-int file_write_by_rename(int folder, const char *name, const char *text)
+static int write_draft(int folder, const char *draft, const void *data, size_t len, bool durably)
+{
+	unlinkat(folder, draft, 0);
+	int fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int err = file_write_all(fd, data, len);
+	if (!err && durably && fsync(fd) < 0)
+		err = -errno;
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	return err;
+}
+
+static int write_file(int folder, const char *name, const void *data, size_t len, bool durably)
 {
 	char draft[PATH_MAX];
 
 	if (snprintf(draft, sizeof(draft), "%s.%ld.new", name, (long)getpid()) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
-	unlinkat(folder, draft, 0);
-	int fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int err = write_all(fd, text);
-	if (close(fd) < 0 && !err)
-		err = -errno;
+	int err = write_draft(folder, draft, data, len, durably);
 	if (!err && renameat(folder, draft, folder, name) < 0)
 		err = -errno;
 	if (err)
 		unlinkat(folder, draft, 0);
 	return err;
+}
+
+int file_write_by_rename(int folder, const char *name, const char *text)
+{
+	return write_file(folder, name, text, strlen(text), false);
+}
+
+int file_write_durably(int folder, const char *name, const void *data, size_t len)
+{
+	int err = write_file(folder, name, data, len, true);
+
+	return !err && fsync(folder) < 0 ? -errno : err;
 }
 
 int file_open_log(const char *path, const struct privileges *owner)

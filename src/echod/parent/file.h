@@ -2,6 +2,8 @@
 #ifndef PARENT_FILE_H
 #define PARENT_FILE_H
 
+#include <stddef.h>
+
 #include "must.h"
 #include "privileges.h"
 
@@ -18,6 +20,10 @@ int file_open_folder(const char *folder, const char *name) MUST_CHECK;
  * half of it. Returns 0 or a negative errno.
  */
 int file_write_by_rename(int folder, const char *name, const char *text) MUST_CHECK;
+/* The same for len bytes of data, on the disk when it returns 0. */
+int file_write_durably(int folder, const char *name, const void *data, size_t len) MUST_CHECK;
+/* Writes it all. Returns 0 or a negative errno. */
+int file_write_all(int fd, const void *data, size_t len) MUST_CHECK;
 /*
  * Opens a log for appending, following no symbolic link but one below /dev. One that is not there is made, 0600, and
  * given to the user that the server is to become. Returns a descriptor or a negative errno.

@@ -32,9 +32,10 @@ static const char help[] =
     "is ready:  ready listen=127.0.0.1:7862 pid=4242\n"
     "\n"
     "Where to listen:\n"
-    "  --listen ADDRESS      [login:|raw:]HOST[:PORT|:FIRST-LAST], :PORT, PORT, unix:PATH or raw+unix:PATH; may be\n"
-    "                        repeated. login (the default) asks for a name and a password first; raw is RFC 862 to\n"
-    "                        the letter. Port 0 lets the kernel choose. IPv6 goes in brackets: [::1]:7862\n"
+    "  --listen ADDRESS      [login:|raw:|tls:|raw+tls:]HOST[:PORT|:FIRST-LAST], :PORT, PORT, unix:PATH or\n"
+    "                        raw+unix:PATH; may be repeated. login (the default) asks for a name and a password\n"
+    "                        first; raw is RFC 862 to the letter; tls is login inside TLS, raw+tls raw inside TLS.\n"
+    "                        Port 0 lets the kernel choose. IPv6 goes in brackets: [::1]:7862\n"
     "  --ask                 ask for host and port\n"
     "  --next-port           when a given port is busy, take the next free one (the default port does so by itself)\n"
     "  --strict-port         never take another port\n"
@@ -52,6 +53,11 @@ static const char help[] =
     "  --allow-cleartext     take passwords over unencrypted paths from other machines, too\n"
     "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
     "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"
+    "\n"
+    "TLS:\n"
+    "  --cert FILE           certificate and its chain for the tls: listeners, PEM\n"
+    "  --key FILE            its key, PEM; may be the same file. Without the two echod makes its own in the state\n"
+    "                        directory, renews it, and says its fingerprint; SIGHUP reads them again\n"
     "\n"
     "Who it is:\n"
     "  --user NAME           started by root, become that user when the addresses are bound and the log is open\n"
@@ -82,8 +88,8 @@ static const char help[] =
     "\n"
     "  --help, --version\n"
     "\n"
-    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP or\n"
-    "SIGUSR1 reopens the log; SIGQUIT ends at once.\n"
+    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP reopens the log and reads\n"
+    "the certificate again; SIGUSR1 reopens the log; SIGQUIT ends at once.\n"
     "Status: 0 drained, 1 failed at start or forced, 2 usage, 3 address busy or not bindable.\n";
 
 enum {
@@ -100,6 +106,8 @@ enum {
 	OPT_ALLOW_CLEARTEXT,
 	OPT_HASH_MEMORY,
 	OPT_HASH_PASSES,
+	OPT_CERT,
+	OPT_KEY,
 	OPT_USER,
 	OPT_ALLOW_ROOT,
 	OPT_LOG,
@@ -138,6 +146,8 @@ static const struct option long_options[] = {
     {"allow-cleartext", no_argument, NULL, OPT_ALLOW_CLEARTEXT},
     {"hash-memory", required_argument, NULL, OPT_HASH_MEMORY},
     {"hash-passes", required_argument, NULL, OPT_HASH_PASSES},
+    {"cert", required_argument, NULL, OPT_CERT},
+    {"key", required_argument, NULL, OPT_KEY},
     {"user", required_argument, NULL, OPT_USER},
     {"allow-root", no_argument, NULL, OPT_ALLOW_ROOT},
     {"log", required_argument, NULL, OPT_LOG},
@@ -194,11 +204,6 @@ static void add_listener(struct options *o, const char *text)
 	struct address *a = &o->listen[o->listeners];
 	if (address_parse(text, WIRE_PORT, a, &why))
 		program_usage(NAME, "--listen '%s': %s.", text, why);
-	if (a->tls)
-		program_usage(NAME,
-		              "--listen '%s': this version serves no TLS; leave out the 'tls' and put it behind "
-		              "an SSH tunnel or a TLS proxy.",
-		              text);
 	if (!a->is_unix)
 		o->proxy_from[o->listeners] = o->proxy_from_all;
 	o->listeners++;
@@ -263,6 +268,8 @@ static void parse_option(struct options *o, int option, const char *value, struc
 		o->hash_kib = (uint32_t)program_number(NAME, "--hash-memory", value, 8, 1024 * 1024);
 		break;
 	case OPT_HASH_PASSES: o->hash_passes = (uint32_t)program_number(NAME, "--hash-passes", value, 1, 10); break;
+	case OPT_CERT: o->cert = value; break;
+	case OPT_KEY: o->key = value; break;
 	case OPT_USER: w->user = value; break;
 	case OPT_ALLOW_ROOT: w->allow_root = true; break;
 	case OPT_LOG: o->log = strcmp(value, "-") == 0 ? NULL : value; break;
@@ -343,12 +350,12 @@ static void ask_listener(struct options *o)
 		bool is_v6 = strchr(host, ':') && *host != '[';
 		snprintf(text, sizeof(text), "%s%s%s%s%s", is_v6 ? "[" : "", *host ? host : "127.0.0.1",
 		         is_v6 ? "]" : "", *port ? ":" : "", port);
-		if (address_parse(text, WIRE_PORT, a, &why) == 0 && !a->tls) {
+		if (address_parse(text, WIRE_PORT, a, &why) == 0) {
 			o->proxy_from[0] = o->proxy_from_all;
 			o->listeners = 1;
 			return;
 		}
-		fprintf(stderr, "That is no address to listen on: %s.\n", a->tls ? "this version serves no TLS" : why);
+		fprintf(stderr, "That is no address to listen on: %s.\n", why);
 	}
 }
 
@@ -370,6 +377,20 @@ static void defaults(struct options *o)
 	                      .failure_delay_ms = 2000,
 	                      .drain_ms = 30000,
 	                      .socket_mode = 0600};
+}
+
+/* A certificate that serves nobody may mean that passwords travel in the clear, against its owner's belief. */
+static void check_tls(const struct options *o)
+{
+	bool serves_tls = false;
+
+	for (uint32_t i = 0; i < o->listeners; i++)
+		serves_tls |= o->listen[i].tls;
+	if (!o->cert != !o->key)
+		program_usage(NAME, "--cert and --key belong together: give both; they may name one file.");
+	if (o->cert && !serves_tls)
+		program_usage(
+		    NAME, "--cert and --key are for a TLS listener, and there is none: add --listen tls:HOST:PORT.");
 }
 
 static void check(struct options *o)
@@ -396,6 +417,7 @@ static void check(struct options *o)
 	}
 	if (!o->login_ms)
 		program_usage(NAME, "--login-time off: a login must have a limit; give a duration.");
+	check_tls(o);
 }
 
 void options_parse(struct options *o, int argc, char **argv)

@@ -20,9 +20,10 @@ struct options {
 	struct network_list proxy_from[ORDER_LISTENERS_MAX]; /* by listener: relays that it serves */
 	struct network_list proxy_from_all;                  /* given before the first listener: every one's */
 	bool next_port, strict_port, allow_cleartext, limit_local;
-	const char *port_file; /* NULL: none */
-	char *state;           /* the state directory; owned */
-	char *accounts;        /* for store_open; owned */
+	const char *port_file;  /* NULL: none */
+	const char *cert, *key; /* both or neither */
+	char *state;            /* the state directory; owned */
+	char *accounts;         /* for store_open; owned */
 	enum registration registration;
 	const char *log; /* NULL: stderr */
 	enum log_level log_level;

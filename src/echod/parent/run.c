@@ -190,6 +190,8 @@ static int prepare(struct run *run, const sigset_t *set)
 	if (open_listeners(run) || supervise_find(run) || become_user(run) || open_control(run))
 		return -1;
 	log_start(run);
+	if (reload_begin(run))
+		return -1;
 	if (run->has_keeper && supervise_start(run, &run->keeper))
 		return -1;
 	return supervise_start(run, &run->front);
@@ -209,7 +211,7 @@ int run_server(struct run *run)
 	sigset_t signals;
 
 	run->started_us = clock_wall_us();
-	run->control.folder = run->control.source.fd = -1;
+	run->control.folder = run->control.source.fd = run->certificate.fd = -1;
 	supervise_init(run);
 	ending_init(run);
 	question_init(&run->questions, &run->loop, &run->keeper);
@@ -221,6 +223,7 @@ int run_server(struct run *run)
 	if (!supervise_all_ended(run) && loop_run(&run->loop))
 		run->status = RUN_FAILED;
 	control_close(&run->control);
+	reload_end(run);
 	supervise_fini(run);
 	if (run->has_started)
 		log_stop(run);

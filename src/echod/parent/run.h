@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "certificate.h"
 #include "child.h"
 #include "control.h"
 #include "counters.h"
@@ -32,10 +33,12 @@ struct run {
 	int counters_fd;
 	struct listener listener[ORDER_LISTENERS_MAX];
 	uint32_t listeners;
-	bool wrote_port_file; /* it is ours to remove */
-	bool has_started;     /* the log says so */
-	bool has_keeper;      /* a login listener is configured */
-	bool store_seen;      /* the keeper has been ready once: it creates no store any more */
+	bool wrote_port_file;           /* it is ours to remove */
+	bool has_started;               /* the log says so */
+	bool has_keeper;                /* a login listener is configured */
+	bool store_seen;                /* the keeper has been ready once: it creates no store any more */
+	struct certificate certificate; /* of the TLS listeners; fd -1 where there are none */
+	struct deadline renewal;        /* of the certificate, where it is our own */
 	struct child front, keeper;
 	struct control control;
 	struct questions questions; /* of control clients to the keeper */

@@ -117,6 +117,19 @@ static void put_work(FILE *f, const struct run *run)
 	           ", ");
 }
 
+static void put_tls(FILE *f, const struct run *run)
+{
+	const struct pem_facts *facts = &run->certificate.facts;
+	char when[CLOCK_TEXT_MAX];
+
+	if (run->certificate.fd < 0) {
+		fputs("\"tls\": null, ", f);
+		return;
+	}
+	clock_format_s(when, facts->not_after * 1000000);
+	fprintf(f, "\"tls\": {\"pin\": \"%s\", \"not_after\": \"%s\"}, ", facts->pin, when);
+}
+
 struct document status_document(const struct run *run)
 {
 	struct document d = {.text = NULL};
@@ -125,6 +138,7 @@ struct document status_document(const struct run *run)
 	if (!f)
 		return (struct document){.text = NULL};
 	put_server(f, run);
+	put_tls(f, run);
 	put_connections(f, run);
 	put_work(f, run);
 	put_processes(f, run, "descriptors", "fd");
