@@ -28,9 +28,10 @@ static void take_spares(struct control *control)
 	}
 }
 
-static void give_spares(struct control *control)
+/* The first is for a client, all are for a command. */
+static void give_spares(struct control *control, int count)
 {
-	for (int i = 0; i < CONTROL_SPARES; i++) {
+	for (int i = 0; i < count; i++) {
 		if (control->spare[i] >= 0)
 			close(control->spare[i]);
 		control->spare[i] = -1;
@@ -88,7 +89,7 @@ static void obey(struct control_client *client)
 	client->state = CONTROL_WAITING;
 	loop_disarm(control->loop, &client->deadline);
 	loop_change(control->loop, &client->source, 0); /* its end is told all the same */
-	give_spares(control);
+	give_spares(control, CONTROL_SPARES);
 	control->plan.command(control->plan.arg, client, client->line);
 	take_spares(control);
 }
@@ -173,7 +174,7 @@ static void accept_again(struct deadline *d)
 	loop_change(control->loop, &control->source, EPOLLIN);
 }
 
-/* Without a descriptor a spare one is given, and then those of older clients. */
+/* Without a descriptor the spare one is given, and then those of older clients. */
 static int accept_client(struct control *control)
 {
 	int fd;
@@ -181,7 +182,7 @@ static int accept_client(struct control *control)
 	do {
 		fd = accept4(control->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			give_spares(control);
+			give_spares(control, 1);
 			fd = accept4(control->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		}
 	} while (fd < 0 && errno != EAGAIN && drop_oldest(control));
@@ -201,19 +202,28 @@ static void begin(struct control *control, struct control_client *client, int fd
 	loop_arm(control->loop, &client->deadline, CONTROL_TIME_MS);
 }
 
+/* Whether one more client finds a place, or one that it may take; else all wait for us, and it waits in the queue. */
+static bool has_room(const struct control *control)
+{
+	for (int i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].source.fd < 0 || control->client[i].state != CONTROL_WAITING)
+			return true;
+	}
+	return false;
+}
+
 static void control_ready(struct loop_source *source, uint32_t events)
 {
 	struct control *control = container_of(source, struct control, source);
-	int fd = accept_client(control);
-	bool comes_in = fd >= 0 && is_trusted(fd);
-	struct control_client *client = comes_in ? find_room(control) : NULL;
+	int fd = has_room(control) ? accept_client(control) : -1;
+	struct control_client *client = fd >= 0 && is_trusted(fd) ? find_room(control) : NULL;
 
 	(void)events;
-	if (client)
+	if (client) {
 		begin(control, client, fd);
-	else if (fd >= 0)
+	} else if (fd >= 0) {
 		close(fd);
-	if (fd < 0 || (comes_in && !client)) { /* the listener stays ready, and must not keep the loop busy */
+	} else { /* the listener stays ready, and must not keep the loop busy */
 		loop_change(control->loop, source, 0);
 		loop_arm(control->loop, &control->pause, PAUSE_MS);
 	}
@@ -292,7 +302,7 @@ void control_close(struct control *control)
 		close(control->source.fd);
 		control->source.fd = -1;
 	}
-	give_spares(control);
+	give_spares(control, CONTROL_SPARES);
 	if (control->folder >= 0) {
 		name_of("ready", name);
 		unlinkat(control->folder, name, 0);

@@ -17,7 +17,7 @@
 #define CONTROL_CLIENTS  8
 #define CONTROL_LINE_MAX (WIRE_NAME_BYTES_MAX + 64) /* a word and a name, with the line's end */
 #define CONTROL_TIME_MS  5000                       /* for a client to say its line, and again to take the answer */
-#define CONTROL_SPARES   4 /* one for a client, and what a command opens at once: folder, lock and file */
+#define CONTROL_SPARES   4 /* one for a client; three that a command opens at once: folder, lock, file */
 
 enum control_state { CONTROL_READING, CONTROL_WAITING, CONTROL_SENDING };
 

@@ -33,7 +33,8 @@ static uint64_t count_entries(pid_t pid, const char *what)
 static void put_processes(FILE *f, const struct run *run, const char *key, const char *what)
 {
 	fprintf(f, "\"%s\": {", key);
-	put_number(f, "parent", count_entries(getpid(), what) - (what[0] == 'f'), ", "); /* less the folder's own */
+	uint64_t own = count_entries(getpid(), what);
+	put_number(f, "parent", own && what[0] == 'f' ? own - 1 : own, ", "); /* less the folder's own */
 	put_number(f, "front", count_entries(run->front.pid, what), ", ");
 	put_number(f, "keeper", count_entries(run->keeper.pid, what), "}");
 }
