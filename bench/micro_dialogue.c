@@ -13,9 +13,9 @@ static enum dialogue_step log_in(struct dialogue *d, struct dialogue_reply *repl
 	dialogue_feed(d, LOGIN, sizeof LOGIN - 1);
 	while ((step = dialogue_next(d, reply)) != DIALOGUE_MORE) {
 		if (step == DIALOGUE_ASK_NAME)
-			step = dialogue_answer(d, ANSWER_KNOWN, NULL, NULL, reply);
+			step = dialogue_answer(d, &(struct dialogue_said){.answer = ANSWER_KNOWN}, reply);
 		else if (step == DIALOGUE_ASK_SECRET)
-			step = dialogue_answer(d, ANSWER_IN, NULL, NULL, reply);
+			step = dialogue_answer(d, &(struct dialogue_said){.answer = ANSWER_IN}, reply);
 		if (step == DIALOGUE_IN)
 			return step;
 	}

@@ -7,130 +7,8 @@
 
 #include "store_file.h"
 #include "store_make.h"
-
-enum statement {
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	FIND,
-	EACH,
-	ADD,
-	SET_HASH,
-	REPLACE_HASH,
-	SET_DISABLED,
-	REMOVE,
-	STAMP,
-	STATEMENTS
-};
-
-#define COLUMNS "name, hash, created_us, last_login_us, last_address, logins, failures, disabled"
-
-/*
- * $1, $2, … stand in the order of their first use: SQLite counts them so, PostgreSQL by their numbers. A stamp's time
- * is taken as it comes, not the later one: a clock that once stood in the future would leave its mark for good.
- */
-static const char *const sql[STATEMENTS] = {
-    [BEGIN] = "BEGIN IMMEDIATE", /* takes the lock at once, where waiting for it cannot fail half-way */
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-    [FIND] = "SELECT " COLUMNS " FROM account WHERE name = $1",
-    [EACH] = "SELECT " COLUMNS " FROM account ORDER BY name",
-    [ADD] = "INSERT INTO account (name, hash, created_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    [SET_HASH] = "UPDATE account SET hash = $1 WHERE name = $2",
-    [REPLACE_HASH] = "UPDATE account SET hash = $1 WHERE name = $2 AND hash = $3",
-    [SET_DISABLED] = "UPDATE account SET disabled = $1 WHERE name = $2",
-    [REMOVE] = "DELETE FROM account WHERE name = $1",
-    [STAMP] = "UPDATE account SET logins = logins + $1,"
-              " last_login_us = CASE WHEN $2 <> 0 THEN $2 ELSE last_login_us END,"
-              " last_address = CASE WHEN $2 <> 0 THEN $3 ELSE last_address END,"
-              " failures = CASE WHEN $4 <> 0 THEN $5 ELSE failures + $5 END WHERE name = $6",
-};
-
-struct store {
-	struct store_file file;
-	sqlite3_stmt *stmt[STATEMENTS]; /* NULL until first used */
-};
-
-static void finalize_all(struct store *s)
-{
-	for (size_t i = 0; i < STATEMENTS; i++) {
-		sqlite3_finalize(s->stmt[i]);
-		s->stmt[i] = NULL;
-	}
-}
-
-static int prepare(struct store *s, enum statement which)
-{
-	if (s->stmt[which])
-		return SQLITE_OK;
-	return sqlite3_prepare_v3(s->file.db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[which], NULL);
-}
-
-/* Runs a statement that gives no rows, and lets go of what was bound to it. */
-static int run(struct store *s, enum statement which)
-{
-	int rc = prepare(s, which);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	rc = sqlite3_step(s->stmt[which]);
-	sqlite3_reset(s->stmt[which]);
-	sqlite3_clear_bindings(s->stmt[which]);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-/*
- * Ends an operation that SQLite refused. After what says that the file or the disk is not to be trusted the file is
- * closed, so that the next operation opens it anew with all checks: that is how a store comes back by itself.
- */
-static enum store_result fail(struct store *s, int rc, const char *doing)
-{
-	enum store_result result = store_file_explain(&s->file, rc, doing);
-
-	for (size_t i = 0; i < STATEMENTS; i++)
-		sqlite3_reset(s->stmt[i]);
-	if (!sqlite3_get_autocommit(s->file.db))
-		(void)run(s, ROLLBACK);
-	switch (rc & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_FULL:
-	case SQLITE_NOMEM:
-	case SQLITE_CONSTRAINT:
-		/* unreached: a rollback that fails, though the change did not */
-		if (sqlite3_get_autocommit(s->file.db))
-			return result;
-	}
-	finalize_all(s);
-	store_file_close(&s->file);
-	return result;
-}
-
-static enum store_result reopen(struct store *s)
-{
-	enum store_result result = store_file_open(&s->file);
-
-	if (result != STORE_OK)
-		return result;
-	int rc = prepare(s, FIND); /* finds out whether the table is as we know it */
-	return rc == SQLITE_OK ? STORE_OK : fail(s, rc, "open");
-}
-
-/* Before every operation: the name must still stand for the file that is open. */
-static enum store_result ready(struct store *s)
-{
-	enum store_file_state state = store_file_look(&s->file);
-
-	/* unreached: no other value */
-	switch (state) {
-	case STORE_FILE_SAME: return STORE_OK;
-	case STORE_FILE_BARRED: return STORE_UNAVAILABLE;
-	case STORE_FILE_GONE:
-	case STORE_FILE_OTHER: break;
-	}
-	finalize_all(s);
-	store_file_part(&s->file);
-	return state == STORE_FILE_OTHER ? reopen(s) : STORE_UNAVAILABLE;
-}
+#include "store_run.h"
+#include "store_token.h"
 
 /* The path in where, absolute; the caller's to free. NULL, with a sentence in why. */
 static char *path_in(const char *where, char why[STORE_WHY_MAX])
@@ -182,7 +60,7 @@ enum store_result store_open(struct store **out, const char *where, enum store_c
 	s->file.was_checked = create == STORE_WAS_CHECKED;
 	enum store_result result = make_if_absent(s, create, created);
 	if (result == STORE_OK)
-		result = reopen(s);
+		result = store_run_open(s);
 	if (result == STORE_OK) {
 		*out = s;
 		return STORE_OK;
@@ -196,7 +74,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	finalize_all(s);
+	store_run_finalize(s);
 	store_file_close(&s->file);
 	free(s->file.path);
 	free(s);
@@ -207,178 +85,148 @@ const char *store_why(const struct store *s)
 	return s->file.why;
 }
 
-/* A text of the row under stmt; false where it does not fit, or holds a NUL: no program of ours wrote that. */
-static bool read_text(sqlite3_stmt *stmt, int column, char *out, size_t cap)
+bool store_was_upgraded(struct store *s)
 {
-	const void *text = sqlite3_column_text(stmt, column);
-	size_t len = (size_t)sqlite3_column_bytes(stmt, column);
+	bool was = s->file.was_upgraded;
 
-	/* unreached: no column is NULL, by the schema */
-	if (!text || len >= cap || memchr(text, '\0', len))
-		return false;
-	memcpy(out, text, len);
-	out[len] = '\0';
-	return true;
-}
-
-static int read_account(sqlite3_stmt *stmt, struct account *out)
-{
-	*out = (struct account){
-	    .created_us = sqlite3_column_int64(stmt, 2),
-	    .last_login_us = sqlite3_column_int64(stmt, 3),
-	    .logins = sqlite3_column_int64(stmt, 5),
-	    .failures = sqlite3_column_int64(stmt, 6),
-	    .disabled = sqlite3_column_int64(stmt, 7) != 0, /* whatever it is: not 0 locks out */
-	};
-	return read_text(stmt, 0, out->name, sizeof(out->name)) && read_text(stmt, 1, out->hash, sizeof(out->hash)) &&
-	               read_text(stmt, 4, out->last_address, sizeof(out->last_address))
-	           ? SQLITE_OK
-	           : SQLITE_CORRUPT;
-}
-
-/* Texts are bound where they lie. An unbound one is NULL, which finds nothing and which no column takes. */
-static void bind_text(struct store *s, enum statement which, int i, const char *text)
-{
-	(void)sqlite3_bind_text(s->stmt[which], i, text, -1, SQLITE_STATIC);
-}
-
-static void bind_number(struct store *s, enum statement which, int i, int64_t n)
-{
-	(void)sqlite3_bind_int64(s->stmt[which], i, n);
+	s->file.was_upgraded = false;
+	return was;
 }
 
 enum store_result store_find(struct store *s, const char *name, struct account *out)
 {
-	enum store_result result = ready(s);
+	enum store_result result = store_run_ready(s);
 
 	if (result != STORE_OK)
 		return result;
-	int rc = prepare(s, FIND);
-	if (rc != SQLITE_OK) /* unreached: opening has prepared it */
-		return fail(s, rc, "read");
-	bind_text(s, FIND, 1, name);
-	rc = sqlite3_step(s->stmt[FIND]);
-	bool found = rc == SQLITE_ROW;
-	if (found)
-		rc = read_account(s->stmt[FIND], out);
-	sqlite3_reset(s->stmt[FIND]);
-	sqlite3_clear_bindings(s->stmt[FIND]);
-	if (rc != SQLITE_OK && rc != SQLITE_DONE)
-		return fail(s, rc, "read");
-	return found ? STORE_OK : STORE_ABSENT;
+	int rc = store_run_find(s, name, out);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return store_run_fail(s, rc, "read");
+	return rc == SQLITE_ROW ? STORE_OK : STORE_ABSENT;
 }
 
 enum store_result store_each(struct store *s, int (*each)(void *arg, const struct account *), void *arg)
 {
-	struct account account;
-	enum store_result result = ready(s);
+	struct account account = {.name = ""};
+	enum store_result result = store_run_ready(s);
 
 	if (result != STORE_OK)
 		return result;
-	int rc = prepare(s, EACH);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(s->stmt[EACH])) == SQLITE_ROW) {
-		rc = read_account(s->stmt[EACH], &account);
+	int rc = store_run_first(s, STORE_EACH, NULL, 0);
+	while (rc == SQLITE_ROW) {
+		rc = store_run_account(s->stmt[STORE_EACH], &account);
 		if (rc == SQLITE_OK && each(arg, &account))
 			break;
+		if (rc == SQLITE_OK)
+			rc = sqlite3_step(s->stmt[STORE_EACH]);
 	}
-	sqlite3_reset(s->stmt[EACH]);
+	if (s->stmt[STORE_EACH])
+		store_run_release(s, STORE_EACH);
 	password_wipe(&account, sizeof(account));
-	return rc == SQLITE_OK || rc == SQLITE_DONE ? STORE_OK : fail(s, rc, "read");
+	return rc == SQLITE_OK || rc == SQLITE_DONE ? STORE_OK : store_run_fail(s, rc, "read");
 }
 
-/* Begins a change and makes its statement ready for what is to be bound to it. */
-static enum store_result begin(struct store *s, enum statement which)
+/* Commits what store_run made of rc. The result is otherwise where no row changed. */
+static enum store_result finish(struct store *s, int rc, enum store_result otherwise)
 {
-	enum store_result result = ready(s);
+	int changed = sqlite3_changes(s->file.db);
+	enum store_result result = store_run_commit(s, rc);
+
+	return result != STORE_OK || changed ? result : otherwise;
+}
+
+/* Whether there are more accounts than limit; 0 is none. */
+static int count(struct store *s, int64_t limit, bool *too_many)
+{
+	*too_many = false;
+	if (limit == 0)
+		return SQLITE_OK;
+	int rc = store_run_first(s, STORE_COUNT, NULL, 0);
+	*too_many = rc == SQLITE_ROW && sqlite3_column_int64(s->stmt[STORE_COUNT], 0) > limit;
+	if (s->stmt[STORE_COUNT])
+		store_run_release(s, STORE_COUNT);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
+}
+
+enum store_result store_register(struct store *s, const struct store_new *n)
+{
+	enum store_result result = store_run_begin(s);
+	bool too_many = false;
 
 	if (result != STORE_OK)
 		return result;
-	int rc = prepare(s, which);
+	int rc = store_run(s, STORE_ADD,
+	                   STORE_VALUES(STORE_TEXT(n->name), STORE_TEXT(n->hash), STORE_NUMBER(n->created_us)));
+	if (rc == SQLITE_OK && sqlite3_changes(s->file.db) == 0)
+		return store_run_cancel(s, STORE_EXISTS);
 	if (rc == SQLITE_OK)
-		rc = run(s, BEGIN);
-	return rc == SQLITE_OK ? STORE_OK : fail(s, rc, "change");
-}
-
-/* Runs the statement and commits. The result is otherwise where no row changed. */
-static enum store_result finish(struct store *s, enum statement which, enum store_result otherwise)
-{
-	int rc = run(s, which), changed = sqlite3_changes(s->file.db);
-
-	if (rc == SQLITE_OK)
-		rc = run(s, COMMIT);
-	if (rc != SQLITE_OK)
-		return fail(s, rc, "change");
-	return changed ? STORE_OK : otherwise;
+		rc = count(s, n->accounts_max, &too_many);
+	if (too_many)
+		return store_run_cancel(s, STORE_TOO_MANY);
+	if (rc == SQLITE_OK && n->token)
+		rc = store_token_begin_family(s, n->name, n->token);
+	return store_run_commit(s, rc);
 }
 
 enum store_result store_add(struct store *s, const char *name, const char *hash, int64_t created_us)
 {
-	enum store_result result = begin(s, ADD);
-
-	if (result != STORE_OK)
-		return result;
-	bind_text(s, ADD, 1, name);
-	bind_text(s, ADD, 2, hash);
-	bind_number(s, ADD, 3, created_us);
-	return finish(s, ADD, STORE_EXISTS);
+	return store_register(s, &(struct store_new){.name = name, .hash = hash, .created_us = created_us});
 }
 
 enum store_result store_set_hash(struct store *s, const char *name, const char *hash, const char *old_hash)
 {
-	enum statement which = old_hash ? REPLACE_HASH : SET_HASH;
-	enum store_result result = begin(s, which);
+	enum store_result result = store_run_begin(s);
 
 	if (result != STORE_OK)
 		return result;
-	bind_text(s, which, 1, hash);
-	bind_text(s, which, 2, name);
 	if (old_hash)
-		bind_text(s, which, 3, old_hash);
-	return finish(s, which, STORE_ABSENT);
+		return finish(s,
+		              store_run(s, STORE_REPLACE_HASH,
+		                        STORE_VALUES(STORE_TEXT(hash), STORE_TEXT(name), STORE_TEXT(old_hash))),
+		              STORE_ABSENT);
+	int rc = store_run(s, STORE_REVOKE, STORE_VALUES(STORE_TEXT(name)));
+	if (rc == SQLITE_OK)
+		rc = store_run(s, STORE_SET_HASH, STORE_VALUES(STORE_TEXT(hash), STORE_TEXT(name)));
+	return finish(s, rc, STORE_ABSENT);
 }
 
 enum store_result store_set_disabled(struct store *s, const char *name, bool disabled)
 {
-	enum store_result result = begin(s, SET_DISABLED);
+	enum store_result result = store_run_begin(s);
 
 	if (result != STORE_OK)
 		return result;
-	bind_number(s, SET_DISABLED, 1, disabled);
-	bind_text(s, SET_DISABLED, 2, name);
-	return finish(s, SET_DISABLED, STORE_ABSENT);
+	int rc = disabled ? store_run(s, STORE_REVOKE, STORE_VALUES(STORE_TEXT(name))) : SQLITE_OK;
+	if (rc == SQLITE_OK)
+		rc = store_run(s, STORE_SET_DISABLED, STORE_VALUES(STORE_NUMBER(disabled), STORE_TEXT(name)));
+	return finish(s, rc, STORE_ABSENT);
 }
 
 enum store_result store_remove(struct store *s, const char *name)
 {
-	enum store_result result = begin(s, REMOVE);
+	enum store_result result = store_run_begin(s);
 
 	if (result != STORE_OK)
 		return result;
-	bind_text(s, REMOVE, 1, name);
-	return finish(s, REMOVE, STORE_ABSENT);
+	return finish(s, store_run(s, STORE_REMOVE, STORE_VALUES(STORE_TEXT(name))), STORE_ABSENT);
 }
 
 static int stamp(struct store *s, const struct account_stamp *stamp)
 {
-	bind_number(s, STAMP, 1, stamp->logins);
-	bind_number(s, STAMP, 2, stamp->last_login_us);
-	bind_text(s, STAMP, 3, stamp->last_address);
-	bind_number(s, STAMP, 4, stamp->failures_restart);
-	bind_number(s, STAMP, 5, stamp->failures);
-	bind_text(s, STAMP, 6, stamp->name);
-	return run(s, STAMP);
+	return store_run(s, STORE_STAMP,
+	                 STORE_VALUES(STORE_NUMBER(stamp->logins), STORE_NUMBER(stamp->last_login_us),
+	                              STORE_TEXT(stamp->last_address), STORE_NUMBER(stamp->failures_restart),
+	                              STORE_NUMBER(stamp->failures), STORE_TEXT(stamp->name)));
 }
 
 enum store_result store_stamp(struct store *s, const struct account_stamp *stamps, size_t count)
 {
-	enum store_result result = count ? begin(s, STAMP) : STORE_OK;
+	enum store_result result = count ? store_run_begin(s) : STORE_OK;
 
 	if (result != STORE_OK || count == 0)
 		return result;
 	int rc = SQLITE_OK;
 	for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
 		rc = stamp(s, &stamps[i]);
-	if (rc == SQLITE_OK)
-		rc = run(s, COMMIT);
-	return rc == SQLITE_OK ? STORE_OK : fail(s, rc, "change");
+	return store_run_commit(s, rc);
 }

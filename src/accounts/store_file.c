@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store_make.h"
+#include "store_schema.h"
 #include "text.h"
 
 /* Of SQLite's file format (sqlite.org/fileformat2.html, 1.3). */
@@ -152,6 +152,17 @@ static int ask(sqlite3 *db, const char *sql, char *answer, size_t cap)
 	return rc == SQLITE_DONE || rc == SQLITE_OK ? end : rc;
 }
 
+/* Sound, ours and writable, but of an older version. */
+static enum store_result upgrade(struct store_file *f)
+{
+	int rc = store_schema_upgrade(f->db);
+
+	if (rc != SQLITE_OK)
+		return store_file_explain(f, rc, "upgrade");
+	f->was_upgraded = true;
+	return STORE_OK;
+}
+
 static enum store_result check_content(struct store_file *f)
 {
 	static const char settings[] =
@@ -164,9 +175,10 @@ static enum store_result check_content(struct store_file *f)
 		rc = ask(f->db, "PRAGMA user_version", answer, sizeof(answer));
 	if (rc != SQLITE_OK)
 		return store_file_explain(f, rc, "open");
-	if (strcmp(answer, "1") != 0) /* the header may be behind the log */
+	bool is_old = strcmp(answer, "1") == 0; /* the header may be behind the log */
+	if (!is_old && strcmp(answer, "2") != 0)
 		return refuse(f, "open",
-		              "its schema is of version %.20s, and this program knows 1; install a newer echod.",
+		              "its schema is of version %.20s, and this program knows 1 and 2; install a newer echod.",
 		              answer);
 	if (sqlite3_db_readonly(f->db, "main"))
 		return store_file_explain(f, SQLITE_READONLY, "open");
@@ -184,10 +196,10 @@ static enum store_result check_content(struct store_file *f)
 	/* unreached: no file system of the tests lacks shared memory */
 	if (strcmp(answer, "wal") != 0)
 		return refuse(f, "open", "no write-ahead log is to be had there; put the file on a local disk.");
-	return STORE_OK;
+	return is_old ? upgrade(f) : STORE_OK;
 }
 
-static_assert(STORE_SCHEMA_VERSION == 1, "check_content says 1");
+static_assert(STORE_SCHEMA_VERSION == 2, "check_content says 2");
 
 enum store_result store_file_open(struct store_file *f)
 {

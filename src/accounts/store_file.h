@@ -17,12 +17,14 @@ struct store_file {
 	char *path;  /* absolute: a bare name could mean a URI to SQLite, and would mean another file after chdir */
 	sqlite3 *db; /* NULL while closed */
 	struct store_file_id id, log_id; /* of the file, and of its write-ahead log */
-	bool was_checked; /* the next opening leaves the long check out, as of a file that this process has just opened
-	                   */
+	bool was_checked;  /* the next opening leaves the long check out, as of a file that this process has just opened
+	                    */
+	bool was_upgraded; /* until store_was_upgraded is asked */
 	char why[STORE_WHY_MAX];
 };
 
-/* Opens the existing file and checks it. STORE_OK, or STORE_BUSY or STORE_UNAVAILABLE with why set and db NULL. */
+/* Opens the existing file, checks it, and brings it to this version's schema. STORE_OK, or STORE_BUSY or
+ * STORE_UNAVAILABLE with why set and db NULL. */
 enum store_result store_file_open(struct store_file *) MUST_CHECK;
 /* All statements must be finalised. Harmless when closed. */
 void store_file_close(struct store_file *);

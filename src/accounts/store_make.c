@@ -1,6 +1,5 @@
 #include "store_make.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -10,32 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEXT_OF(x)  TEXT_OF_(x)
-#define TEXT_OF_(x) #x
-
-/*
- * SQLite's length() counts characters up to the first NUL, so these checks keep honest programs honest; a hostile file
- * is dealt with where rows are read.
- */
-static const char schema[] =
-    "CREATE TABLE account ("
-    " name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND " TEXT_OF(
-        NAME_CHARS_MAX) "),"
-                        " hash TEXT NOT NULL CHECK (length(hash) BETWEEN 1 AND 127),"
-                        " created_us INTEGER NOT NULL CHECK (created_us >= 0),"
-                        " last_login_us INTEGER NOT NULL DEFAULT 0 CHECK (last_login_us >= 0),"
-                        " last_address TEXT NOT NULL DEFAULT '' CHECK (length(last_address) < " TEXT_OF(
-                            STORE_ADDRESS_MAX) "),"
-                                               " logins INTEGER NOT NULL DEFAULT 0 CHECK (logins >= 0),"
-                                               " failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),"
-                                               " disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1))"
-                                               ") STRICT, WITHOUT ROWID;"
-                                               "PRAGMA application_id = " TEXT_OF(
-                                                   STORE_APPLICATION_ID) ";"
-                                                                         "PRAGMA user_version = " TEXT_OF(
-                                                                             STORE_SCHEMA_VERSION) ";";
-
-static_assert(PASSWORD_HASH_MAX == 128, "the schema's check of hash says 127");
+#include "store_schema.h"
 
 /* The folder that holds the absolute path; the caller's to free. */
 static char *folder_of(const char *path)
@@ -122,7 +96,7 @@ static int fill(const char *path)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", wants_wal, &wal, NULL);
 	if (rc == SQLITE_OK && wal) /* unreached: the same */
-		rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
+		rc = sqlite3_exec(db, store_schema_sql(), NULL, NULL, NULL);
 	/* unreached: the same */
 	if (rc == SQLITE_OK && wal) /* closing does it too, but does not say when it could not */
 		rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

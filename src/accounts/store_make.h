@@ -4,9 +4,6 @@
 
 #include "store.h"
 
-#define STORE_APPLICATION_ID 0x6563686f /* "echo" */
-#define STORE_SCHEMA_VERSION 1
-
 /*
  * Makes an empty store at the absolute path, and the folders above it (0700), so that a crash or a full disk leaves the
  * whole file or none, and of several at once one wins. *created tells whether it was this call. On STORE_UNAVAILABLE

@@ -77,23 +77,19 @@ void program_fix_descriptors(void)
 	}
 }
 
-static char *join(const char *folder, const char *rest)
+static char *join(const char *folder, const char *between, const char *name)
 {
 	char *path = NULL;
 
-	return asprintf(&path, "%s%s", folder, rest) < 0 ? NULL : path;
+	return asprintf(&path, "%s%s%s", folder, between, name) < 0 ? NULL : path;
 }
 
-char *program_state_dir(const char *given)
+char *program_user_state_dir(const char *name)
 {
-	const char *systemd = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
-	if (given)
-		return join(given, "");
-	if (systemd && *systemd) /* several are parted by colons; the first is ours (systemd.exec(5)) */
-		return strndup(systemd, strcspn(systemd, ":"));
 	if (xdg && *xdg == '/') /* a relative one is to be ignored (XDG base directory specification) */
-		return join(xdg, "/echod");
+		return join(xdg, "/", name);
 	if (!home || !*home) {
 		struct passwd *user = getpwuid(getuid());
 		home = user ? user->pw_dir : NULL;
@@ -102,5 +98,16 @@ char *program_state_dir(const char *given)
 		errno = ENOENT;
 		return NULL;
 	}
-	return join(home, "/.local/state/echod");
+	return join(home, "/.local/state/", name);
+}
+
+char *program_state_dir(const char *given)
+{
+	const char *systemd = getenv("STATE_DIRECTORY");
+
+	if (given)
+		return strdup(given);
+	if (systemd && *systemd) /* several are parted by colons; the first is ours (systemd.exec(5)) */
+		return strndup(systemd, strcspn(systemd, ":"));
+	return program_user_state_dir("echod");
 }

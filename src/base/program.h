@@ -28,4 +28,7 @@ void program_fix_descriptors(void);
  */
 char *program_state_dir(const char *given) MUST_CHECK;
 
+/* The same for what belongs to a person rather than to a service: $XDG_STATE_HOME/name, or ~/.local/state/name. */
+char *program_user_state_dir(const char *name) MUST_CHECK;
+
 #endif

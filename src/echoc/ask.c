@@ -14,8 +14,6 @@
 
 const char *ask_address_problem(const struct address *a)
 {
-	if (a->tls)
-		return "this build of echoc has no TLS: use another address, or an SSH tunnel";
 	if (!a->is_unix && a->first != a->last)
 		return "a client connects to one port: give HOST:PORT";
 	if (!a->is_unix && a->first == 0)

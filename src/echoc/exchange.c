@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static void check(const struct exchange *ex)
 {
@@ -33,7 +31,7 @@ static uint8_t *piece(const struct exchange *ex, uint64_t offset, uint64_t len, 
 
 int exchange_init(struct exchange *ex)
 {
-	*ex = (struct exchange){.fd = -1, .window = malloc(EXCHANGE_WINDOW), .received = malloc(EXCHANGE_READ)};
+	*ex = (struct exchange){.channel.fd = -1, .window = malloc(EXCHANGE_WINDOW), .received = malloc(EXCHANGE_READ)};
 	if (ex->window && ex->received)
 		return 0;
 	exchange_fini(ex);
@@ -48,9 +46,9 @@ void exchange_fini(struct exchange *ex)
 	ex->window = ex->received = NULL;
 }
 
-void exchange_attach(struct exchange *ex, int fd)
+void exchange_attach(struct exchange *ex, const struct channel *channel)
 {
-	ex->fd = fd;
+	ex->channel = *channel;
 	ex->error = 0;
 	ex->sent = ex->echoed;
 	ex->half_closed = false;
@@ -59,9 +57,7 @@ void exchange_attach(struct exchange *ex, int fd)
 
 void exchange_detach(struct exchange *ex)
 {
-	if (ex->fd >= 0)
-		close(ex->fd);
-	ex->fd = -1;
+	channel_close(&ex->channel);
 }
 
 size_t exchange_room(const struct exchange *ex)
@@ -129,10 +125,15 @@ bool exchange_complete(const struct exchange *ex)
 
 short exchange_events(const struct exchange *ex)
 {
-	bool to_send = ex->sent < ex->filled || (ex->ended && !ex->half_closed);
+	bool to_send = ex->sent < ex->filled || (ex->ended && !ex->half_closed) || channel_unsent(&ex->channel);
 
 	/* After an error POLLOUT alone says that there is nothing more to be read: see exchange_step. */
 	return to_send || ex->error ? POLLIN | POLLOUT : POLLIN;
+}
+
+bool exchange_pending(const struct exchange *ex)
+{
+	return channel_pending(&ex->channel);
 }
 
 /* What is sent is lost, but what the server sent before may still be read: the end is seen there. */
@@ -143,25 +144,26 @@ static void give_up_sending(struct exchange *ex, int error)
 
 static void send_some(struct exchange *ex)
 {
-	while (!ex->error && ex->sent < ex->filled) {
+	int err = 0;
+
+	if (ex->error || ex->half_closed)
+		return;
+	while (!err && ex->sent < ex->filled) {
 		size_t len;
 		const uint8_t *at = piece(ex, ex->sent, ex->filled - ex->sent, &len);
-		ssize_t n = send(ex->fd, at, len, MSG_NOSIGNAL);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0) {
-			give_up_sending(ex, errno);
-			return;
-		}
-		ex->sent += (size_t)n;
+		ssize_t n = channel_send(&ex->channel, at, len);
+		if (n < 0)
+			err = (int)n;
+		else
+			ex->sent += (size_t)n;
 		check(ex);
 	}
-	if (ex->ended && !ex->error && !ex->half_closed) {
-		if (shutdown(ex->fd, SHUT_WR) < 0)
-			give_up_sending(ex, errno);
-		else
-			ex->half_closed = true;
-	}
+	if (!err)
+		err = ex->ended ? channel_end(&ex->channel) : channel_flush(&ex->channel);
+	if (!err)
+		ex->half_closed = ex->ended;
+	else if (err != -EAGAIN)
+		give_up_sending(ex, err);
 }
 
 /* Keeps the difference: len bytes came at offset echoed, where sent_len bytes stood in one piece. */
@@ -198,14 +200,16 @@ static bool compare(struct exchange *ex, const uint8_t *came, size_t len)
 
 static enum exchange_result receive(struct exchange *ex)
 {
-	ssize_t n = recv(ex->fd, ex->received, EXCHANGE_READ, 0);
+	ssize_t n = channel_receive(&ex->channel, ex->received, EXCHANGE_READ);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return EXCHANGE_GOES_ON;
 	if (n > 0)
 		return compare(ex, ex->received, (size_t)n) ? EXCHANGE_GOES_ON : EXCHANGE_DAMAGED;
 	if (n < 0)
-		ex->error = errno;
+		ex->error = (int)n;
+	if (n == CHANNEL_FAILED)
+		return EXCHANGE_FAILED;
 	return exchange_complete(ex) ? EXCHANGE_DONE : EXCHANGE_DROPPED;
 }
 
@@ -214,7 +218,7 @@ enum exchange_result exchange_step(struct exchange *ex, short revents)
 	bool gave_up = ex->error != 0;
 
 	send_some(ex);
-	if (revents & (POLLIN | POLLHUP | POLLERR))
+	if ((revents & (POLLIN | POLLHUP | POLLERR)) || exchange_pending(ex))
 		return receive(ex);
 	/* A connection may outlive the error (ENOBUFS, ENOMEM): its end would be waited for in vain. */
 	return gave_up && (revents & POLLOUT) ? EXCHANGE_DROPPED : EXCHANGE_GOES_ON;
@@ -222,8 +226,10 @@ enum exchange_result exchange_step(struct exchange *ex, short revents)
 
 void exchange_describe_end(const struct exchange *ex, char *text, size_t cap)
 {
-	if (ex->error)
-		snprintf(text, cap, "lost the connection (%s)", strerror(ex->error));
+	if (ex->error == CHANNEL_FAILED)
+		snprintf(text, cap, "sent what TLS refuses (%s)", channel_why(&ex->channel, ex->error));
+	else if (ex->error)
+		snprintf(text, cap, "lost the connection (%s)", channel_why(&ex->channel, ex->error));
 	else
 		snprintf(text, cap, "ended the connection");
 }
@@ -245,4 +251,14 @@ void exchange_describe_damage(const struct exchange *ex, char *text, size_t cap)
 	add_hex(came, sizeof(came), ex->damage.came, ex->damage.came_len);
 	snprintf(text, cap, "at offset %llu sent%s, came%s", (unsigned long long)ex->echoed, *sent ? sent : " nothing",
 	         came);
+}
+
+const char *exchange_advise(const struct exchange *ex)
+{
+	static const uint8_t alert[] = {21, 3}; /* of a TLS server that was spoken to without (RFC 8446, 5.1) */
+
+	if (!ex->channel.tls && ex->echoed == 0 && ex->damage.came_len >= sizeof(alert) &&
+	    memcmp(ex->damage.came, alert, sizeof(alert)) == 0)
+		return "it speaks TLS, so say tls: or raw+tls:";
+	return "what lies on the way changes bytes";
 }

@@ -1,7 +1,7 @@
 /*
  * The exchange of bytes: what was taken in and has not come back yet stands in a window, is sent, compared with what
- * comes back, byte by byte, and sent again on the next connection if this one is lost. It knows sockets but no standard
- * input or output: whoever drives it fills the window and takes out what came back.
+ * comes back, byte by byte, and sent again on the next connection if this one is lost. It knows its channel but no
+ * standard input or output: whoever drives it fills the window and takes out what came back.
  *
  *     taken <= echoed <= sent <= filled <= taken + EXCHANGE_WINDOW
  *
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "channel.h"
 #include "must.h"
 
 #define EXCHANGE_WINDOW ((size_t)1024 * 1024) /* the most that may be in the air: design.md */
@@ -26,6 +27,7 @@ enum exchange_result {
 	EXCHANGE_DONE,    /* half-closed, everything came back, and the server ended too */
 	EXCHANGE_DROPPED, /* the connection ended before that; error says how */
 	EXCHANGE_DAMAGED, /* other bytes came back than were sent, or more */
+	EXCHANGE_FAILED,  /* TLS found that what came is not what the server sent: nothing is worth a retry */
 };
 
 struct exchange {
@@ -33,8 +35,8 @@ struct exchange {
 	uint64_t taken, echoed, sent, filled;
 	bool ended; /* no more will be filled in: half-close when all is sent */
 	bool half_closed;
-	int fd;    /* -1 between connections */
-	int error; /* errno of the end of the last connection, 0 for a FIN */
+	struct channel channel;
+	int error; /* of the end of the last connection, a negative errno of the channel; 0 for an orderly end */
 	struct {
 		size_t sent_len, came_len; /* sent_len 0: nothing was sent there */
 		uint8_t sent[EXCHANGE_SHOWN], came[EXCHANGE_SHOWN];
@@ -47,7 +49,7 @@ int exchange_init(struct exchange *) MUST_CHECK;
 void exchange_fini(struct exchange *);
 
 /* Goes on with a connection that is ready for echo and takes it over: what has not come back is sent again. */
-void exchange_attach(struct exchange *, int fd);
+void exchange_attach(struct exchange *, const struct channel *);
 void exchange_detach(struct exchange *);
 
 /* All the bytes that can be filled in, and how many of them in one piece at *at. */
@@ -68,12 +70,18 @@ uint64_t exchange_missing(const struct exchange *);
 /* Half-closed, and everything came back. */
 bool exchange_complete(const struct exchange *);
 
-/* The poll events to wait for, and what to do when revents of them are there: sends and receives what it can. */
+/*
+ * The poll events to wait for, unless it is pending, when nothing is to be waited for; and what to do when revents of
+ * them are there: sends and receives what it can.
+ */
 short exchange_events(const struct exchange *);
+bool exchange_pending(const struct exchange *);
 enum exchange_result exchange_step(struct exchange *, short revents) MUST_CHECK;
 
 /* How the last connection ended, as a clause, into text; and the damage, as `at offset 5 sent 68 65, came 68 66`. */
 void exchange_describe_end(const struct exchange *, char *text, size_t cap);
 void exchange_describe_damage(const struct exchange *, char *text, size_t cap);
+/* What may be the matter with it, as a clause. */
+const char *exchange_advise(const struct exchange *);
 
 #endif

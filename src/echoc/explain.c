@@ -1,16 +1,33 @@
 #include "explain.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+static void set_list(struct trouble *t, enum trouble_kind kind, enum status status, const char *fmt, va_list args)
+{
+	t->kind = kind;
+	t->status = status;
+	vsnprintf(t->sentence, sizeof(t->sentence), fmt, args);
+}
 
 static void PRINTF_LIKE(4, 5) set(struct trouble *t, enum trouble_kind kind, enum status status, const char *fmt, ...)
 {
 	va_list args;
 
-	t->kind = kind;
-	t->status = status;
 	va_start(args, fmt);
-	vsnprintf(t->sentence, sizeof(t->sentence), fmt, args);
+	set_list(t, kind, status, fmt, args);
+	va_end(args);
+}
+
+void explain_final(struct trouble *t, enum status status, const char *fmt, ...)
+{
+	va_list args;
+
+	*t = (struct trouble){0};
+	va_start(args, fmt);
+	set_list(t, TROUBLE_FINAL, status, fmt, args);
 	va_end(args);
 }
 
@@ -23,11 +40,54 @@ void explain_dial(const char *where, const char *why, struct trouble *t)
 
 void explain_cleartext(const char *where, struct trouble *t)
 {
-	*t = (struct trouble){0};
-	set(t, TROUBLE_FINAL, STATUS_NO_SECRET,
-	    "the way to %s leaves this machine unencrypted, so no password is sent: use an SSH tunnel, "
-	    "or --allow-cleartext if you know the network",
+	explain_final(
+	    t, STATUS_NO_SECRET,
+	    "the way to %s leaves this machine unencrypted, so no password is sent: use tls:HOST:PORT, "
+	    "where the server listens with TLS, or an SSH tunnel, or --allow-cleartext if you know the network",
 	    where);
+}
+
+static const char silent_tls[] = "if it is a server without TLS, leave the tls out";
+
+/* TLS has failed, or something else speaks there. */
+static void explain_tls_failed(const char *where, const char *bare, const struct channel *c, struct trouble *t)
+{
+	switch (c->stranger) {
+	case CHANNEL_SPEAKS:
+		explain_final(
+		    t, STATUS_NO_SECRET,
+		    "cannot begin TLS with %s: what answers there does not speak it: check the address, or say "
+		    "%s if no TLS is wanted",
+		    where, bare);
+		return;
+	case CHANNEL_ECHOES:
+		explain_final(t, STATUS_NO_SECRET,
+		              "cannot begin TLS with %s: it sends back what it gets, as an RFC 862 server without TLS "
+		              "does: check the address, or say %s",
+		              where, bare);
+		return;
+	case CHANNEL_SPEAKS_TLS: break;
+	}
+	explain_final(t, STATUS_NO_SECRET,
+	              "the TLS handshake with %s failed (%s): check whether it is the listener that was meant (tls: is "
+	              "for logins, raw+tls: is not), and see the server's log",
+	              where, channel_why(c, CHANNEL_FAILED));
+}
+
+void explain_handshake(const char *where, const char *bare, const struct channel *c, int err, struct trouble *t)
+{
+	*t = (struct trouble){0};
+	if (err == CHANNEL_FAILED) {
+		explain_tls_failed(where, bare, c, t);
+	} else if (err == -ETIMEDOUT) {
+		set(t, TROUBLE_SILENT, STATUS_NO_SECRET, "%s did not finish the TLS handshake in %d s", where,
+		    LOGIN_HANDSHAKE_MS / 1000);
+		t->advice = silent_tls;
+	} else {
+		set(t, TROUBLE_REACH, STATUS_UNREACHABLE, "lost %s in the TLS handshake (%s)", where,
+		    channel_why(c, err));
+		t->advice = "see the server's log, or let --wait 30s keep trying";
+	}
 }
 
 static void explain_stranger(const char *where, const struct login_report *report, struct trouble *t)
@@ -57,6 +117,22 @@ static void explain_busy(const char *where, const struct login_report *report, s
 	set(t, report->asked && report->code == 421 ? TROUBLE_AT_ONCE : TROUBLE_BUSY, STATUS_UNREACHABLE,
 	    "%s answered %u %s", where, report->code, report->text);
 	t->advice = "try again later, or give more time with --retry-time";
+}
+
+/* Which other kind of listener it may be. */
+static void explain_silence(const char *where, struct trouble *t)
+{
+	bool is_tls = strncmp(where, "tls:", 4) == 0, is_unix = strncmp(where, "unix:", 5) == 0;
+
+	if (is_tls || is_unix)
+		set(t, TROUBLE_SILENT, STATUS_NOT_PROTOCOL,
+		    "%s sent no greeting in %d s: if it is an RFC 862 server, say raw+%s", where,
+		    LOGIN_GREETING_MS / 1000, where);
+	else
+		set(t, TROUBLE_SILENT, STATUS_NOT_PROTOCOL,
+		    "%s sent no greeting in %d s: if it is a plain RFC 862 server, say raw:%s, and if it speaks TLS, "
+		    "tls:%s",
+		    where, LOGIN_GREETING_MS / 1000, where, where);
 }
 
 void explain_login(const char *where, const char *user, enum login_outcome outcome, const struct login_report *report,
@@ -90,8 +166,9 @@ void explain_login(const char *where, const char *user, enum login_outcome outco
 		return;
 	case LOGIN_NO_SECRET:
 		set(t, TROUBLE_FINAL, STATUS_NO_SECRET,
-		    "%s takes no password on this path (%u %s): use an SSH tunnel, or start the server "
-		    "with --allow-cleartext",
+		    "%s takes no password on this path (%u %s): use tls:HOST:PORT, where it listens with TLS, or an "
+		    "SSH "
+		    "tunnel, or start the server with --allow-cleartext",
 		    where, code, text);
 		return;
 	case LOGIN_NO_ANSWER:
@@ -104,10 +181,18 @@ void explain_login(const char *where, const char *user, enum login_outcome outco
 		    "FILE or set ECHOC_PASSWORD",
 		    where, user);
 		return;
-	case LOGIN_NO_GREETING:
-		set(t, TROUBLE_SILENT, STATUS_NOT_PROTOCOL,
-		    "%s sent no greeting in %d s: if it is a plain RFC 862 server, say raw:%s", where,
-		    LOGIN_GREETING_MS / 1000, where);
+	case LOGIN_NO_TOKEN:
+		set(t, TROUBLE_FINAL, STATUS_REFUSED,
+		    "%s takes no resume token of %s any more, and there is no password and no terminal to ask for it: "
+		    "give "
+		    "--password-file FILE or set ECHOC_PASSWORD",
+		    where, user);
+		return;
+	case LOGIN_NO_GREETING: explain_silence(where, t); return;
+	case LOGIN_TLS_FAILED:
+		set(t, TROUBLE_FINAL, STATUS_NO_SECRET,
+		    "TLS with %s failed in the login (%s): what lies on the way changes bytes, or the server is broken",
+		    where, text);
 		return;
 	case LOGIN_NOT_PROTOCOL: explain_stranger(where, report, t); return;
 	}

@@ -30,4 +30,10 @@ void explain_dial(const char *where, const char *why, struct trouble *);
 /* For a path that leaves this machine. */
 void explain_cleartext(const char *where, struct trouble *);
 
+/* For a handshake that failed with err, a negative errno of the channel. bare is the address without its tls. */
+void explain_handshake(const char *where, const char *bare, const struct channel *, int err, struct trouble *);
+
+/* For what is never tried again, in one's own words. */
+void explain_final(struct trouble *, enum status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 #endif

@@ -91,29 +91,30 @@ static int take_target(struct load_plan *plan, const struct address *a, int fd)
 }
 
 /* Ends a connection on which nothing was sent, and lets the server end it first of all. */
-static void end_trial(int fd)
+static void end_trial(struct channel *c)
 {
-	char c;
+	char byte;
 
-	if (shutdown(fd, SHUT_WR) == 0 && wait_ready(fd, POLLIN, wait_now_ms() + TRIAL_END_MS) == 0)
-		(void)!recv(fd, &c, 1, 0);
-	close(fd);
+	if (channel_end(c) == 0 && channel_wait(c, POLLIN, wait_now_ms() + TRIAL_END_MS) == 0)
+		(void)!channel_receive(c, &byte, 1);
+	channel_close(c);
 }
 
 /* Tries address and login: what is wrong is said once, and a new account is there before all ask for it. */
 static enum status try_first(struct load *l)
 {
 	struct reach *r = l->reach;
-	int fd = -1;
-	enum status status = reach_first(r, &fd);
+	struct channel channel;
+	enum status status = reach_first(r, &channel);
 
 	if (status != STATUS_FINE) {
 		if (l->options->json || l->options->json_stream)
 			load_json_error(stdout, status, NULL);
 		return status;
 	}
-	int err = take_target(&l->plan, &r->address, fd);
-	end_trial(fd);
+	int err = take_target(&l->plan, &r->address, channel.fd);
+	end_trial(&channel);
+	l->plan.tls = r->tls;
 	if (err)
 		return refuse(l, STATUS_UNREACHABLE, "%s ended the connection at once (%s)", r->where, strerror(-err));
 	return STATUS_FINE;
@@ -195,6 +196,8 @@ static void await_set_up(struct load *l)
 
 static enum status status_of_set_up(const struct load_counters *c)
 {
+	if (c->errors[LOAD_ERROR_TLS])
+		return STATUS_NO_SECRET;
 	if (c->errors[LOAD_ERROR_LOGIN])
 		return STATUS_REFUSED;
 	return c->errors[LOAD_ERROR_PROTOCOL] ? STATUS_NOT_PROTOCOL : STATUS_UNREACHABLE;
@@ -365,6 +368,8 @@ enum status load_run(struct reach *r)
 		l->plan.options = &o->load;
 		l->plan.watched = l->shows_line || o->load.json_stream;
 		l->plan.raw = r->address.raw;
+		l->plan.host = r->address.host;
+		l->plan.identity = &r->identity;
 		l->plan.user = r->user;
 		l->plan.secret = &r->secret;
 		l->plan.may_create = !o->no_register;

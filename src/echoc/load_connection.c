@@ -23,6 +23,9 @@ static void expired(struct deadline *d)
 	switch (c->stage) {
 	case LOAD_WAITING: load_connection_dial(c); return;
 	case LOAD_DIALLING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no connection in time"); return;
+	case LOAD_SHAKING:
+		load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no end of the TLS handshake in time");
+		return;
 	case LOAD_LOGIN: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no answer to the login in time"); return;
 	case LOAD_CLOSING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no end after the half-close"); return;
 	case LOAD_ECHO:
@@ -32,7 +35,7 @@ static void expired(struct deadline *d)
 
 void load_connection_init(struct load_connection *c, struct load_thread *t, uint64_t index, struct load_flight *ring)
 {
-	*c = (struct load_connection){.thread = t, .index = index, .flight = ring, .source.fd = -1};
+	*c = (struct load_connection){.thread = t, .index = index, .flight = ring, .source.fd = -1, .channel.fd = -1};
 	c->random = (t->plan->options->seed + index + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	deadline_init(&c->deadline, expired);
 }
@@ -47,7 +50,7 @@ static void release(struct load_connection *c)
 	if (c->source.fd < 0)
 		return;
 	loop_remove(&t->loop, &c->source);
-	close(c->source.fd);
+	channel_close(&c->channel);
 	c->source.fd = -1;
 }
 
@@ -86,7 +89,7 @@ void load_connection_fail(struct load_connection *c, enum load_error kind, int e
 	if (!t->why[0])
 		snprintf(t->why, sizeof(t->why), "%s: %s", load_error_names[kind],
 		         why   ? why
-		         : err ? strerror(-err)
+		         : err ? channel_why(&c->channel, err)
 		               : "the server ended the connection");
 	release(c);
 	count_lost(c);
@@ -140,6 +143,14 @@ static void dialled(struct loop_source *source, uint32_t events)
 	}
 	socket_set_nodelay(source->fd);
 	loop_change(&c->thread->loop, source, EPOLLIN);
+	if (c->thread->plan->tls)
+		load_shake_start(c);
+	else
+		load_connection_connected(c);
+}
+
+void load_connection_connected(struct load_connection *c)
+{
 	if (c->thread->plan->raw)
 		load_connection_enter(c);
 	else
@@ -154,6 +165,7 @@ static int start_dialling(struct load_connection *c)
 	c->source.fd = socket(target->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->source.fd < 0)
 		return -errno;
+	channel_open(&c->channel, c->source.fd);
 	c->source.ready = dialled;
 	int err = loop_add(&c->thread->loop, &c->source, EPOLLOUT);
 	if (err)
@@ -195,24 +207,22 @@ void load_connection_enter(struct load_connection *c)
 		load_echo_send(c, now_ns);
 }
 
-/* All is back; what else comes was never sent. */
-static void await_end(struct loop_source *source, uint32_t events)
+/* Receives once on a connection of which all is back. Returns whether there may be more. */
+static bool receive_end(struct load_connection *c)
 {
-	struct load_connection *c = container_of(source, struct load_connection, source);
 	struct load_thread *t = c->thread;
-	ssize_t n = recv(source->fd, t->buf, LOAD_BUF, 0);
+	ssize_t n = channel_receive(&c->channel, t->buf, LOAD_BUF);
 
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+	if (n == -EAGAIN)
+		return false;
 	if (n < 0) {
-		load_connection_fail(c, LOAD_ERROR_RESET, -errno, NULL);
-		return;
+		load_connection_fail(c, load_connection_kind((int)n), (int)n, NULL);
+		return false;
 	}
-	if (n > 0) {
+	if (n > 0) { /* it was never sent */
 		t->measures.counters.bytes_received += (uint64_t)n;
 		t->measures.counters.bytes_damaged += (uint64_t)n;
-		return;
+		return channel_pending(&c->channel);
 	}
 	release(c);
 	count_lost(c);
@@ -220,14 +230,50 @@ static void await_end(struct loop_source *source, uint32_t events)
 		end(c);
 	else
 		load_connection_dial(c);
+	return false;
+}
+
+/* Ends our direction, which may take more than one turn under TLS. Returns whether it goes on. */
+static bool end_sending(struct load_connection *c)
+{
+	int err = channel_end(&c->channel);
+
+	if (!err || err == -EAGAIN) {
+		loop_change(&c->thread->loop, &c->source, err ? EPOLLIN | EPOLLOUT : EPOLLIN);
+		return true;
+	}
+	load_connection_fail(c, load_connection_kind(err), err, NULL);
+	return false;
+}
+
+static void await_end(struct loop_source *source, uint32_t events)
+{
+	struct load_connection *c = container_of(source, struct load_connection, source);
+
+	if ((events & EPOLLOUT) && !end_sending(c))
+		return;
+	if (!(events & ~(uint32_t)EPOLLOUT) && !channel_pending(&c->channel))
+		return;
+	while (receive_end(c))
+		;
 }
 
 void load_connection_finish(struct load_connection *c)
 {
 	c->stage = LOAD_CLOSING;
 	c->source.ready = await_end;
-	if (shutdown(c->source.fd, SHUT_WR) < 0)
-		load_connection_fail(c, LOAD_ERROR_RESET, -errno, NULL);
-	else
-		loop_arm(&c->thread->loop, &c->deadline, CLOSING_MS);
+	if (!end_sending(c))
+		return;
+	loop_arm(&c->thread->loop, &c->deadline, CLOSING_MS);
+	if (channel_pending(&c->channel)) /* the server's end is here already, and no event will tell */
+		await_end(&c->source, 0);
+}
+
+enum load_error load_connection_kind(int err)
+{
+	switch (err) {
+	case -ETIMEDOUT: return LOAD_ERROR_TIMEOUT;
+	case CHANNEL_FAILED: return LOAD_ERROR_TLS;
+	default: return LOAD_ERROR_RESET;
+	}
 }

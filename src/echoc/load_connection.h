@@ -1,5 +1,5 @@
 /*
- * A connection of a load. It moves forward through its stages: waiting, dialling, login, echo, closing; and where
+ * A connection of a load. It moves forward through its stages: waiting, dialling, TLS, login, echo, closing; and where
  * connections are made anew, from closing to dialling again. load_connection_fail is the one end that is no success.
  */
 #ifndef ECHOC_LOAD_CONNECTION_H
@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "channel.h"
 #include "deadline.h"
 #include "load_measures.h"
 #include "load_pace.h"
 #include "loop.h"
 #include "must.h"
 
-enum load_stage { LOAD_WAITING, LOAD_DIALLING, LOAD_LOGIN, LOAD_ECHO, LOAD_CLOSING, LOAD_OVER };
+enum load_stage { LOAD_WAITING, LOAD_DIALLING, LOAD_SHAKING, LOAD_LOGIN, LOAD_ECHO, LOAD_CLOSING, LOAD_OVER };
 
 /* A message that is under way, or to be sent. */
 struct load_flight {
@@ -23,7 +24,8 @@ struct load_flight {
 };
 
 struct load_connection {
-	struct loop_source source;
+	struct loop_source source; /* its descriptor is the channel's */
+	struct channel channel;
 	struct load_thread *thread;
 	/* the stream since it was dialled: 0 <= sent <= queued, and came <= sent with a server that adds nothing */
 	uint64_t queued, sent, came;
@@ -47,10 +49,14 @@ void load_connection_dial(struct load_connection *);
 
 /* It is logged in, or needs no login. */
 void load_connection_enter(struct load_connection *);
+/* It is connected, and TLS where it has to be. */
+void load_connection_connected(struct load_connection *);
 /* Ends the sending side and waits for the server's FIN; then it is over, or dialled anew. */
 void load_connection_finish(struct load_connection *);
 /* Counts what is missing and the error, says why (NULL: by err, a negative errno), and goes on as the run wants it. */
 void load_connection_fail(struct load_connection *, enum load_error, int err, const char *why);
+/* The kind of a channel's error. */
+enum load_error load_connection_kind(int err);
 /* The run's end: whatever is missing is counted, and it is over. */
 void load_connection_give_up(struct load_connection *);
 
@@ -60,6 +66,9 @@ void load_echo_ready(struct loop_source *, uint32_t events);
 void load_echo_send(struct load_connection *, uint64_t now_ns);
 /* Whether messages that were due in the window are yet to be sent. */
 bool load_echo_owes(const struct load_connection *);
+
+/* load_shake.c: TLS, then the login or the echo */
+void load_shake_start(struct load_connection *);
 
 /* load_login.c */
 void load_login_start(struct load_connection *);

@@ -4,7 +4,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "clock.h"
 #include "load_pattern.h"
@@ -110,9 +109,9 @@ static int flush(struct load_connection *c, uint64_t now_ns)
 	while (c->sent < c->queued) {
 		uint64_t left = c->queued - c->sent;
 		size_t len = left < LOAD_PATTERN_PIECE ? left : LOAD_PATTERN_PIECE;
-		ssize_t n = send(c->source.fd, load_pattern_at(c->sent_at), len, MSG_NOSIGNAL);
+		ssize_t n = channel_send(&c->channel, load_pattern_at(c->sent_at), len);
 		if (n < 0) {
-			err = errno == EAGAIN || errno == EINTR ? 0 : -errno;
+			err = n == -EAGAIN ? 0 : (int)n;
 			break;
 		}
 		c->sent += (uint64_t)n;
@@ -129,7 +128,7 @@ static int flush(struct load_connection *c, uint64_t now_ns)
 
 static void watch_out(struct load_connection *c)
 {
-	bool wants = c->sent < c->queued;
+	bool wants = c->sent < c->queued || channel_unsent(&c->channel);
 
 	if (wants == c->watches_out)
 		return;
@@ -137,9 +136,11 @@ static void watch_out(struct load_connection *c)
 	loop_change(&c->thread->loop, &c->source, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static enum load_error kind_of(int err)
+static int flush_channel(struct load_connection *c)
 {
-	return err == -ETIMEDOUT ? LOAD_ERROR_TIMEOUT : LOAD_ERROR_RESET;
+	int err = channel_flush(&c->channel);
+
+	return err == -EAGAIN ? 0 : err;
 }
 
 void load_echo_send(struct load_connection *c, uint64_t now_ns)
@@ -148,8 +149,10 @@ void load_echo_send(struct load_connection *c, uint64_t now_ns)
 
 	queue_due(c, now_ns);
 	int err = c->sent < c->queued ? flush(c, now_ns) : 0;
+	if (!err && c->watches_out) /* what was sent may not be on its way whole */
+		err = flush_channel(c);
 	if (err) {
-		load_connection_fail(c, kind_of(err), err, NULL);
+		load_connection_fail(c, load_connection_kind(err), err, NULL);
 		return;
 	}
 	watch_out(c);
@@ -196,13 +199,13 @@ static void take(struct load_connection *c, size_t len, uint64_t now_ns)
 
 static void receive(struct load_connection *c)
 {
-	ssize_t n = recv(c->source.fd, c->thread->buf, LOAD_BUF, 0);
-	int err = n < 0 ? -errno : 0;
+	ssize_t n = channel_receive(&c->channel, c->thread->buf, LOAD_BUF);
+	int err = n < 0 ? (int)n : 0;
 
-	if (err == -EAGAIN || err == -EINTR)
+	if (err == -EAGAIN)
 		return;
 	if (n <= 0) {
-		load_connection_fail(c, n == 0 ? LOAD_ERROR_ENDED : kind_of(err), err, NULL);
+		load_connection_fail(c, n == 0 ? LOAD_ERROR_ENDED : load_connection_kind(err), err, NULL);
 		return;
 	}
 	uint64_t now_ns = clock_now_ns();
@@ -218,5 +221,7 @@ void load_echo_ready(struct loop_source *source, uint32_t events)
 	if (events & EPOLLOUT)
 		load_echo_send(c, clock_now_ns());
 	if (c->stage == LOAD_ECHO && events & ~(uint32_t)EPOLLOUT)
+		receive(c);
+	while (c->stage == LOAD_ECHO && channel_pending(&c->channel)) /* no event tells of it */
 		receive(c);
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "load_thread.h"
 #include "login.h"
@@ -41,10 +40,10 @@ static void say(struct load_connection *c, const char *word, const char *argumen
 	memcpy(line, word, n);
 	memcpy(line + n, argument, len);
 	line[n + len] = '\n';
-	ssize_t sent = send(c->source.fd, line, n + len + 1, MSG_NOSIGNAL);
+	ssize_t sent = channel_send(&c->channel, line, n + len + 1);
 	explicit_bzero(line, sizeof(line));
-	if (sent != (ssize_t)(n + len + 1)) {
-		load_connection_fail(c, LOAD_ERROR_RESET, sent < 0 ? -errno : -ENOBUFS, NULL);
+	if (sent != (ssize_t)(n + len + 1) || channel_unsent(&c->channel)) {
+		load_connection_fail(c, LOAD_ERROR_RESET, sent < 0 ? (int)sent : -ENOBUFS, NULL);
 		return;
 	}
 	c->login->step = next;
@@ -57,7 +56,7 @@ static void greeted(struct load_connection *c)
 
 	if (c->login->reply.code != 220)
 		refuse(c, LOAD_ERROR_PROTOCOL);
-	else if (!plan->may_leave_machine && login_path_is_local(c->source.fd) != 1)
+	else if (!plan->tls && !plan->may_leave_machine && login_path_is_local(c->source.fd) != 1)
 		load_connection_fail(c, LOAD_ERROR_LOGIN, 0, "the way leaves this machine unencrypted");
 	else
 		say(c, "USER ", plan->user, strlen(plan->user), STEP_USER);
@@ -105,20 +104,27 @@ static void take(struct load_connection *c, const uint8_t *data, size_t len)
 	}
 }
 
+static void receive(struct load_connection *c)
+{
+	uint8_t data[WIRE_LINE_MAX];
+	ssize_t n = channel_receive(&c->channel, data, sizeof(data));
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0)
+		load_connection_fail(c, n == 0 ? LOAD_ERROR_ENDED : load_connection_kind((int)n), (int)n, NULL);
+	else
+		take(c, data, (size_t)n);
+}
+
 static void ready(struct loop_source *source, uint32_t events)
 {
 	struct load_connection *c = container_of(source, struct load_connection, source);
-	uint8_t data[WIRE_LINE_MAX];
-	ssize_t n = recv(source->fd, data, sizeof(data), 0);
-	int err = n < 0 ? -errno : 0;
 
 	(void)events;
-	if (err == -EAGAIN || err == -EINTR)
-		return;
-	if (n <= 0)
-		load_connection_fail(c, n == 0 ? LOAD_ERROR_ENDED : LOAD_ERROR_RESET, err, NULL);
-	else
-		take(c, data, (size_t)n);
+	do {
+		receive(c);
+	} while (c->stage == LOAD_LOGIN && channel_pending(&c->channel));
 }
 
 void load_login_start(struct load_connection *c)
@@ -132,4 +138,6 @@ void load_login_start(struct load_connection *c)
 	}
 	reply_init(&c->login->reply);
 	loop_arm(&c->thread->loop, &c->deadline, LOGIN_GREETING_MS);
+	if (channel_pending(&c->channel)) /* it came with the handshake's end */
+		ready(&c->source, 0);
 }

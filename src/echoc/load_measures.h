@@ -9,6 +9,7 @@
 /* What can go wrong with a connection, and what it is called in the result. */
 #define LOAD_ERRORS(X)                                                                                                 \
 	X(CONNECT, "connect")   /* could not be opened */                                                              \
+	X(TLS, "tls")           /* the handshake failed, or the server is another one; or what came was changed */     \
 	X(LOGIN, "login")       /* the server refused the name or the password */                                      \
 	X(BUSY, "busy")         /* 421 or 451 */                                                                       \
 	X(PROTOCOL, "protocol") /* something else was said than the login's dialogue has */                            \

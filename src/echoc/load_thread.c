@@ -318,6 +318,8 @@ static int make_connections(struct load_thread *t)
 	t->buf = aligned_alloc(LOAD_BUF_ALIGNMENT, LOAD_BUF);
 	if (!t->connections || !t->flights || !t->buf)
 		return -ENOMEM;
+	if (t->plan->tls && channel_room_init(&t->room))
+		return -ENOMEM;
 	for (uint64_t i = 0; i < t->count; i++)
 		load_connection_init(&t->connections[i], t, t->index + i * o->threads, t->flights + i * ring);
 	return 0;
@@ -364,4 +366,5 @@ void load_thread_join(struct load_thread *t)
 	free(t->connections);
 	free(t->flights);
 	free(t->buf);
+	channel_room_fini(&t->room);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "identity.h"
 #include "load_connection.h"
 #include "load_measures.h"
 #include "load_options.h"
@@ -28,6 +29,9 @@ struct load_plan {
 	struct sockaddr_storage target;
 	socklen_t target_len;
 	bool raw, may_create, may_leave_machine;
+	struct tls_context *tls; /* NULL: plain */
+	const char *host;        /* that the certificate is for */
+	const struct identity *identity;
 	bool watched; /* somebody wants to see each second */
 	const char *user;
 	const struct secret *secret;
@@ -55,6 +59,7 @@ struct load_thread {
 	uint64_t messages_max; /* a connection */
 	uint64_t begin_ns, open_ns, window_ns, close_ns;
 	uint8_t *buf;
+	struct channel_room room;
 	struct load_step step, connection_step; /* from one message to the next: of the thread, of a connection */
 	struct load_pace due;
 	uint64_t cursor; /* the connection that is due next */

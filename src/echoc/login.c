@@ -7,10 +7,9 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "login_reply.h"
 #include "program.h"
-#include "reply.h"
 #include "status.h"
-#include "text.h"
 #include "wait.h"
 
 int login_path_is_local(int fd)
@@ -25,147 +24,22 @@ int login_path_is_local(int fd)
 	return peer_path_is_local(&a, &b);
 }
 
-static void keep_text(struct login_report *report, const char *text, size_t len)
-{
-	text_escape_utf8(report->text, sizeof(report->text), text, len);
-}
-
-/* Takes off the socket what was peeked at. */
-static int take(int fd, size_t len)
-{
-	uint8_t rest[4096];
-
-	while (len > 0) {
-		ssize_t n = recv(fd, rest, len < sizeof(rest) ? len : sizeof(rest), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EPIPE;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/*
- * One event of the reply. Bytes are peeked at first and only those of one line taken, so that the echoed bytes behind a
- * 230 stay in the socket. Returns a reply_event, or a negative errno.
- */
-static int next_event(int fd, struct reply *r, uint64_t until_ms)
-{
-	uint8_t buf[WIRE_LINE_MAX];
-	size_t used;
-	int err = wait_ready(fd, POLLIN, until_ms);
-
-	if (err)
-		return err;
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? REPLY_MORE : -errno;
-	if (n == 0)
-		return -EPIPE;
-	enum reply_event event = reply_feed(r, buf, (size_t)n, &used);
-	err = take(fd, used);
-	return err ? err : (int)event;
-}
-
-/* Reads a whole reply into report. Returns 0; -ETIMEDOUT; -EPROTO, the text then being what came; or another errno. */
-static int read_reply(int fd, unsigned limit_ms, void (*show)(const char *), struct login_report *report)
-{
-	uint64_t until = wait_now_ms() + limit_ms;
-	struct reply r;
-	const char *text;
-	size_t len;
-
-	reply_init(&r);
-	report->code = 0;
-	for (;;) {
-		int event = next_event(fd, &r, until);
-		switch (event) {
-		case REPLY_MORE: continue;
-		case REPLY_LINE:
-		case REPLY_DONE:
-			text = reply_text(&r, &len);
-			keep_text(report, text, len);
-			if (show && r.code == 230)
-				show(report->text);
-			if (event == REPLY_LINE)
-				continue;
-			report->code = r.code;
-			return 0;
-		case REPLY_BAD: keep_text(report, r.line, r.len < 64 ? r.len : 64); return -EPROTO;
-		default:
-			text = event == -EPIPE ? "it ended the connection" : strerror(-event);
-			keep_text(report, text, strlen(text));
-			return event;
-		}
-	}
-}
-
-static enum login_outcome failed(int err, struct login_report *report)
-{
-	if (err == -EPROTO)
-		return LOGIN_NOT_PROTOCOL;
-	if (err == -ETIMEDOUT)
-		snprintf(report->text, sizeof(report->text), "no answer in %d s", LOGIN_REPLY_MS / 1000);
-	return LOGIN_ENDED;
-}
-
-enum login_outcome login_greet(int fd, struct login_report *report)
+enum login_outcome login_greet(struct channel *c, struct login_report *report)
 {
 	*report = (struct login_report){0};
-	int err = read_reply(fd, LOGIN_GREETING_MS, NULL, report);
+	int err = login_reply_read(c, LOGIN_GREETING_MS, NULL, report);
 	if (err == -ETIMEDOUT)
 		return LOGIN_NO_GREETING;
 	if (err)
-		return failed(err, report);
+		return login_reply_failed(err, report);
 	if (report->code == 421 || report->code == 451)
 		return LOGIN_BUSY;
 	return report->code == 220 ? LOGIN_FINE : LOGIN_NOT_PROTOCOL;
 }
 
-static int send_all(int fd, const char *data, size_t len, uint64_t until_ms)
+static enum login_outcome say_user(struct channel *c, const struct login_terms *terms, struct login_report *report)
 {
-	while (len > 0) {
-		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
-		int err = len > 0 ? wait_ready(fd, POLLOUT, until_ms) : 0;
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Sends a command and reads its reply. A line ends in LF alone, which leaves one byte more for the longest password. */
-static enum login_outcome command(int fd, const char *word, const char *argument, size_t len,
-                                  void (*show)(const char *), struct login_report *report)
-{
-	char line[WIRE_LINE_MAX];
-	size_t n = strlen(word);
-
-	memcpy(line, word, n);
-	memcpy(line + n, argument, len);
-	line[n + len] = '\n';
-	int err = send_all(fd, line, n + len + 1, wait_now_ms() + LOGIN_REPLY_MS);
-	explicit_bzero(line, sizeof(line));
-	/* Where the sending failed, a 421 may have come before; nothing is worth waiting for. */
-	int unread = read_reply(fd, err ? 0 : LOGIN_REPLY_MS, show, report);
-	if (err && unread == -ETIMEDOUT) {
-		keep_text(report, strerror(-err), strlen(strerror(-err)));
-		unread = err;
-	}
-	if (unread)
-		return failed(unread, report);
-	return report->code == 421 || report->code == 451 ? LOGIN_BUSY : LOGIN_FINE;
-}
-
-static enum login_outcome say_user(int fd, const struct login_terms *terms, struct login_report *report)
-{
-	enum login_outcome outcome = command(fd, "USER ", terms->user, strlen(terms->user), NULL, report);
+	enum login_outcome outcome = login_reply_to(c, "USER", terms->user, strlen(terms->user), NULL, report);
 
 	if (outcome != LOGIN_FINE)
 		return outcome;
@@ -180,25 +54,25 @@ static enum login_outcome say_user(int fd, const struct login_terms *terms, stru
 }
 
 /* Whether the server has said or done something while nobody listened: its login deadline passed. */
-static bool has_spoken(int fd)
+static bool has_spoken(struct channel *c)
 {
-	return wait_ready(fd, POLLIN, 0) != -ETIMEDOUT;
+	return channel_wait(c, POLLIN, 0) != -ETIMEDOUT;
 }
 
 /* Sees to it that the password is known and can be what the server has asked for. */
-static enum login_outcome need_secret(int fd, const struct login_terms *terms, struct login_report *report)
+static enum login_outcome need_secret(struct channel *c, const struct login_terms *terms, struct login_report *report)
 {
 	bool creates = report->code == 332;
 	struct secret *secret = terms->secret;
 
 	if (!secret->known) {
 		if (!terms->may_ask)
-			return LOGIN_NO_PASSWORD;
+			return terms->again || report->token_refused ? LOGIN_NO_TOKEN : LOGIN_NO_PASSWORD;
 		if (secret_ask(terms->user, creates, secret))
 			return LOGIN_NO_ANSWER;
 		report->asked = true;
-		if (has_spoken(fd)) {
-			keep_text(report, "", 0);
+		if (has_spoken(c)) {
+			login_reply_set_text(report, "", 0);
 			return LOGIN_ENDED;
 		}
 	}
@@ -211,12 +85,9 @@ static enum login_outcome need_secret(int fd, const struct login_terms *terms, s
 	return LOGIN_FINE;
 }
 
-static enum login_outcome say_pass(int fd, const struct login_terms *terms, struct login_report *report)
+/* How the password or the token was taken. */
+static enum login_outcome take_verdict(const struct login_report *report)
 {
-	enum login_outcome outcome = command(fd, "PASS ", terms->secret->text, terms->secret->len, terms->show, report);
-
-	if (outcome != LOGIN_FINE)
-		return outcome;
 	switch (report->code) {
 	case 230: return LOGIN_FINE;
 	case 501: return LOGIN_BAD_SECRET;
@@ -224,6 +95,52 @@ static enum login_outcome say_pass(int fd, const struct login_terms *terms, stru
 	case 534: return LOGIN_NO_SECRET;
 	default: return LOGIN_NOT_PROTOCOL;
 	}
+}
+
+/* Says word and secret, and keeps the token that may come back. */
+static enum login_outcome say_secret(struct channel *c, const char *word, const char *secret, size_t len,
+                                     const struct login_terms *terms, struct login_report *report)
+{
+	struct token token = {0};
+	struct login_news news = {.show = terms->show, .token = terms->tokens ? &token : NULL};
+	enum login_outcome outcome = login_reply_to(c, word, secret, len, &news, report);
+
+	if (outcome == LOGIN_FINE)
+		outcome = take_verdict(report);
+	if (outcome == LOGIN_FINE && *token.text)
+		tokens_keep(terms->tokens, &token);
+	token_forget(&token);
+	return outcome;
+}
+
+/*
+ * Asks for a token with the 230, and resumes with the one that is there. Returns LOGIN_FINE also where that did not let
+ * in: report->resumed tells. A server that does not know the first question is not asked again, for that is a strike.
+ */
+static enum login_outcome resume(struct channel *c, const struct login_terms *terms, struct login_report *report)
+{
+	static const char ask[] = "TOKEN";
+	struct tokens *tokens = terms->tokens;
+	char token[TOKEN_LEN + 1];
+
+	/* A password that was given is what the first login is about, and a token in hand is enough for what comes. */
+	if (!tokens || tokens->off || (tokens_usable(tokens) && terms->secret->known && !terms->again))
+		return LOGIN_FINE;
+	enum login_outcome outcome = login_reply_to(c, "OPTS", ask, sizeof(ask) - 1, NULL, report);
+	if (outcome == LOGIN_FINE && report->code != 200)
+		tokens->off = true;
+	const char *usable = tokens_usable(tokens);
+	if (outcome != LOGIN_FINE || !usable)
+		return outcome;
+	memcpy(token, usable, sizeof(token));
+	outcome = say_secret(c, "RESUME", token, TOKEN_LEN, terms, report);
+	explicit_bzero(token, sizeof(token));
+	report->resumed = outcome == LOGIN_FINE;
+	if (outcome != LOGIN_REFUSED && outcome != LOGIN_BAD_SECRET)
+		return outcome;
+	tokens_drop(tokens);
+	report->token_refused = true;
+	return LOGIN_FINE;
 }
 
 /* Whether a person may try once more; says why it is needed, and forgets the password that was wrong. */
@@ -237,16 +154,19 @@ static bool try_again(const struct login_terms *terms, const struct login_report
 	return true;
 }
 
-enum login_outcome login_enter(int fd, const struct login_terms *terms, struct login_report *report)
+enum login_outcome login_enter(struct channel *c, const struct login_terms *terms, struct login_report *report)
 {
-	enum login_outcome outcome;
+	const struct secret *secret = terms->secret;
+	enum login_outcome outcome = resume(c, terms, report);
 
+	if (outcome != LOGIN_FINE || report->resumed)
+		return outcome;
 	do {
-		outcome = say_user(fd, terms, report);
+		outcome = say_user(c, terms, report);
 		if (outcome == LOGIN_FINE)
-			outcome = need_secret(fd, terms, report);
+			outcome = need_secret(c, terms, report);
 		if (outcome == LOGIN_FINE)
-			outcome = say_pass(fd, terms, report);
-	} while (outcome == LOGIN_REFUSED && report->code == 530 && terms->secret->known && try_again(terms, report));
+			outcome = say_secret(c, "PASS", secret->text, secret->len, terms, report);
+	} while (outcome == LOGIN_REFUSED && report->code == 530 && secret->known && try_again(terms, report));
 	return outcome;
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ static void prepare_process(void)
 	sigaction(SIGTERM, &leave, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
+	(void)prctl(PR_SET_DUMPABLE, 0); /* and so would /proc/PID/mem, for this user's other programs */
 }
 
 static void parse_given(const char *text, struct address *out)
@@ -118,6 +120,8 @@ int main(int argc, char **argv)
 		find_default(&options, &address);
 	if (asks && ask_address(&address))
 		return STATUS_FINE;
+	if (options.pin && !address.tls)
+		program_usage(ECHOC, "--pin is for a server with TLS: say tls: or raw+tls: before the address.");
 	if (!address.raw && choose_user(&options, asks, name))
 		return STATUS_FINE;
 	return (int)run(&options, &address, address.raw ? NULL : name, on_terminal);

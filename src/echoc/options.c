@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "known_servers.h"
 #include "must.h"
 #include "program.h"
 #include "status.h"
@@ -19,6 +20,8 @@ enum option_value {
 	OPTION_USER,
 	OPTION_PASSWORD_FILE,
 	OPTION_NO_REGISTER,
+	OPTION_NO_TOKEN,
+	OPTION_PIN,
 	OPTION_RECONNECT,
 	OPTION_RETRY_TIME,
 	OPTION_WAIT,
@@ -32,6 +35,8 @@ static const struct option names[] = {
     {"user", required_argument, NULL, OPTION_USER},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"no-register", no_argument, NULL, OPTION_NO_REGISTER},
+    {"no-token", no_argument, NULL, OPTION_NO_TOKEN},
+    {"pin", required_argument, NULL, OPTION_PIN},
     {"reconnect", no_argument, NULL, OPTION_RECONNECT},
     {"retry-time", required_argument, NULL, OPTION_RETRY_TIME},
     {"wait", required_argument, NULL, OPTION_WAIT},
@@ -61,12 +66,15 @@ static const char help[] =
     "input is the data and standard output gets the bytes that came back, as in\n"
     "  echoc localhost < file > copy\n"
     "\n"
-    "ADDRESS is [login:|raw:]HOST[:PORT], :PORT, PORT, unix:PATH or raw+unix:PATH; raw means RFC 862,\n"
-    "without login. Without ADDRESS: the newest echod of this machine, else 127.0.0.1:7862.\n"
+    "ADDRESS is [login:|raw:|tls:|raw+tls:]HOST[:PORT], :PORT, PORT, unix:PATH or raw+unix:PATH; raw\n"
+    "means RFC 862, without login. Without ADDRESS: the newest echod of this machine, else\n"
+    "127.0.0.1:7862.\n"
     "\n"
     "  --user NAME           the account; the login name when not given\n"
     "  --password-file FILE  the password is the first line of FILE (else $ECHOC_PASSWORD, else a prompt)\n"
     "  --no-register         do not create an account that does not exist\n"
+    "  --no-token            ask for no resume token, and use none that was kept\n"
+    "  --pin SHA256:...      the fingerprint that the TLS server's key must have; nothing else is asked\n"
     "  --reconnect           on a raw address too, come back after a lost connection\n"
     "  --retry-time TIME     without a terminal, give up this long after a drop (60s)\n"
     "  --wait TIME           keep trying the first connection for so long\n"
@@ -78,8 +86,8 @@ static const char help[] =
 static const char help_status[] =
     "\n"
     "Status: 0 every byte came back, 1 bytes lost or damaged, errors under load, or the rate missed,\n"
-    "2 usage, 3 cannot reach, 4 login refused, 5 no password may travel on this path, 6 no greeting or\n"
-    "not the protocol.\n";
+    "2 usage, 3 cannot reach, 4 login refused, 5 TLS failed, the server is not trusted, or no password\n"
+    "may travel on this path, 6 no greeting or not the protocol.\n";
 
 /* The end of the process for what only prints; status 1 if even that cannot be done. */
 _Noreturn static void print_and_end(const char *text)
@@ -111,6 +119,14 @@ static const char *check_user(const char *name)
 	return name;
 }
 
+static const char *check_pin(const char *pin)
+{
+	if (!known_servers_is_pin(pin))
+		program_usage(
+		    ECHOC, "--pin '%s': give SHA256: and 43 characters of base64, as the server's log shows it.", pin);
+	return pin;
+}
+
 static void take(struct options *o, int option)
 {
 	switch ((enum option_value)option) {
@@ -119,6 +135,8 @@ static void take(struct options *o, int option)
 	case OPTION_USER: o->user = check_user(optarg); break;
 	case OPTION_PASSWORD_FILE: o->password_file = optarg; break;
 	case OPTION_NO_REGISTER: o->no_register = true; break;
+	case OPTION_NO_TOKEN: o->no_token = true; break;
+	case OPTION_PIN: o->pin = check_pin(optarg); break;
 	case OPTION_RECONNECT: o->reconnect = true; break;
 	case OPTION_RETRY_TIME: o->retry_ms = program_duration_ms(ECHOC, "--retry-time", optarg); break;
 	case OPTION_WAIT: o->wait_ms = program_duration_ms(ECHOC, "--wait", optarg); break;

@@ -10,7 +10,8 @@
 struct options {
 	const char *address;              /* as typed; NULL when none was given */
 	const char *user, *password_file; /* NULL when not given */
-	bool no_register, reconnect, allow_cleartext, quiet;
+	const char *pin;                  /* the server's, well-formed; NULL when not given */
+	bool no_register, no_token, reconnect, allow_cleartext, quiet;
 	uint64_t retry_ms, wait_ms;
 	bool is_load; /* the mode: load, or else talk */
 	struct load_options load;

@@ -72,7 +72,7 @@ static void say_damaged(struct pipe *p)
 	char text[128];
 
 	exchange_describe_damage(&p->exchange, text, sizeof(text));
-	program_say(ECHOC, "%s damaged the data: %s: what lies on the way changes bytes.", p->reach->where, text);
+	program_say(ECHOC, "%s damaged the data: %s: %s.", p->reach->where, text, exchange_advise(&p->exchange));
 	fail(p);
 }
 
@@ -86,10 +86,20 @@ static void say_lost(struct pipe *p, const char *what, const char *advice)
 	fail(p);
 }
 
+/* Somebody or something has changed what came, and TLS has seen it: that is no drop. */
+static void say_broken(struct pipe *p)
+{
+	char what[128];
+
+	exchange_describe_end(&p->exchange, what, sizeof(what));
+	say_lost(p, what, "what lies on the way changes bytes, or the server is broken");
+	p->status = STATUS_NO_SECRET;
+}
+
 static void come_back(struct pipe *p)
 {
 	char what[128];
-	int fd;
+	struct channel channel;
 
 	exchange_describe_end(&p->exchange, what, sizeof(what));
 	exchange_detach(&p->exchange);
@@ -97,9 +107,9 @@ static void come_back(struct pipe *p)
 		say_lost(p, what, "try again, or let --reconnect send the rest again");
 		return;
 	}
-	enum status status = reach_again(p->reach, what, exchange_missing(&p->exchange), &fd);
+	enum status status = reach_again(p->reach, what, exchange_missing(&p->exchange), &channel);
 	if (status == STATUS_FINE) {
-		exchange_attach(&p->exchange, fd);
+		exchange_attach(&p->exchange, &channel);
 		p->stall_ms = WAIT_FOR_EVER;
 	} else if (status == STATUS_UNREACHABLE) {
 		say_lost(p, "did not come back in time", "see what happened to the server, or give --retry-time more");
@@ -123,6 +133,7 @@ static void step(struct pipe *p, short revents)
 	case EXCHANGE_DONE: p->over = true; break;
 	case EXCHANGE_DROPPED: come_back(p); break;
 	case EXCHANGE_DAMAGED: say_damaged(p); break;
+	case EXCHANGE_FAILED: say_broken(p); break;
 	}
 }
 
@@ -156,6 +167,8 @@ static void await_progress(struct pipe *p)
 
 static int timeout_ms(const struct pipe *p)
 {
+	if (!p->over && exchange_pending(&p->exchange))
+		return 0;
 	return wait_poll_ms(p->farewell_ms ? p->farewell_ms : p->stall_ms);
 }
 
@@ -167,7 +180,7 @@ static int turn(struct pipe *p)
 	struct pollfd fds[] = {
 	    {.fd = !p->over && exchange_room(&p->exchange) ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = p->output.fd, .events = writes ? POLLOUT : 0},
-	    {.fd = p->over ? -1 : p->exchange.fd, .events = exchange_events(&p->exchange)},
+	    {.fd = p->over ? -1 : p->exchange.channel.fd, .events = exchange_events(&p->exchange)},
 	};
 
 	if (poll(fds, array_size(fds), timeout_ms(p)) < 0)
@@ -200,16 +213,16 @@ static enum status run(struct pipe *p)
 enum status pipe_run(struct reach *reach)
 {
 	struct pipe p = {.reach = reach, .stall_ms = WAIT_FOR_EVER};
-	int fd;
+	struct channel channel;
 
 	if (exchange_init(&p.exchange)) {
 		program_say(ECHOC, "there is no memory for a window of 1 MiB: free some and try again.");
 		return STATUS_LOST;
 	}
-	enum status status = reach_first(reach, &fd);
+	enum status status = reach_first(reach, &channel);
 	if (status == STATUS_FINE) {
 		output_open(&p.output);
-		exchange_attach(&p.exchange, fd);
+		exchange_attach(&p.exchange, &channel);
 		status = run(&p);
 		output_close(&p.output);
 	}

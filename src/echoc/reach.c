@@ -1,8 +1,9 @@
 #include "reach.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dial.h"
 #include "explain.h"
@@ -13,7 +14,9 @@
 
 void reach_init(struct reach *r, const struct options *options, const struct address *address, const char *user)
 {
-	*r = (struct reach){.options = options, .address = *address, .user = user};
+	*r = (struct reach){.options = options, .address = *address, .user = user, .identity.wanted = options->pin};
+	/* A load has many connections, which the one family of a process does not serve. */
+	tokens_init(&r->tokens, options->no_token || options->is_load);
 	address_format(address, address->first, r->where);
 	if (user)
 		text_escape_utf8(r->shown_user, sizeof(r->shown_user), user, strlen(user));
@@ -22,6 +25,9 @@ void reach_init(struct reach *r, const struct options *options, const struct add
 void reach_fini(struct reach *r)
 {
 	secret_forget(&r->secret);
+	tokens_fini(&r->tokens);
+	tls_context_close(r->tls);
+	channel_room_fini(&r->room);
 }
 
 void reach_progress(struct reach *r)
@@ -44,30 +50,55 @@ static bool may_send_secret(struct reach *r, bool is_local)
 	return true;
 }
 
-/* Logs in on fd. Returns whether it went well; else trouble says why not. */
-static bool log_in(struct reach *r, int fd, bool first, struct trouble *trouble)
+/* The path is safe, or it was said that it may be otherwise; else trouble says why not. */
+static bool check_path(struct reach *r, bool is_safe, struct trouble *trouble)
+{
+	if (may_send_secret(r, is_safe))
+		return true;
+	explain_cleartext(r->where, trouble);
+	return false;
+}
+
+/* Awaits the greeting, and finds out whether a secret is safe on the path. */
+static enum login_outcome greet(struct reach *r, struct channel *c, struct login_report *report, bool *is_safe)
+{
+	enum login_outcome outcome = login_greet(c, report);
+
+	*is_safe = r->address.tls;
+	if (outcome != LOGIN_FINE || r->address.tls)
+		return outcome;
+	int local = login_path_is_local(c->fd);
+	if (local < 0) {
+		snprintf(report->text, sizeof(report->text), "%s", strerror(-local));
+		return LOGIN_ENDED;
+	}
+	*is_safe = local;
+	return LOGIN_FINE;
+}
+
+/* Logs in. Returns whether it went well; else trouble says why not. */
+static bool log_in(struct reach *r, struct channel *c, bool first, struct trouble *trouble)
 {
 	struct login_terms terms = {.where = r->where,
 	                            .user = r->user,
 	                            .may_create = !r->options->no_register,
-	                            .may_ask = first && r->may_ask,
+	                            .may_ask = r->may_ask && (first || !r->secret.known),
+	                            .again = !first,
 	                            .secret = &r->secret,
 	                            .refusals = &r->refusals,
 	                            .show = first ? r->show : NULL};
 	struct login_report report;
-	enum login_outcome outcome = login_greet(fd, &report);
+	bool is_safe;
+	enum login_outcome outcome = greet(r, c, &report, &is_safe);
 
-	int is_local = outcome == LOGIN_FINE ? login_path_is_local(fd) : 0;
-	if (is_local < 0) {
-		snprintf(report.text, sizeof(report.text), "%s", strerror(-is_local));
-		outcome = LOGIN_ENDED;
-	}
 	if (outcome == LOGIN_FINE) {
-		if (!may_send_secret(r, is_local)) {
-			explain_cleartext(r->where, trouble);
+		if (!check_path(r, is_safe, trouble))
 			return false;
+		if (is_safe) {
+			tokens_attach(&r->tokens, r->address.tls ? r->identity.pin : r->where, r->user);
+			terms.tokens = &r->tokens;
 		}
-		outcome = login_enter(fd, &terms, &report);
+		outcome = login_enter(c, &terms, &report);
 	}
 	if (outcome != LOGIN_FINE) {
 		explain_login(r->where, r->shown_user, outcome, &report, trouble);
@@ -76,22 +107,72 @@ static bool log_in(struct reach *r, int fd, bool first, struct trouble *trouble)
 	}
 	if (report.created && !r->options->quiet)
 		program_say(ECHOC, "registered %s at %s.", r->shown_user, r->where);
+	if (report.resumed && first && !r->options->quiet)
+		program_say(ECHOC, "resumed as %s at %s.", r->shown_user, r->where);
 	return true;
 }
 
-static bool attempt(struct reach *r, uint64_t until_ms, bool first, int *fd, struct trouble *trouble)
+/* What TLS needs beside a channel, once a process. */
+static int prepare_tls(struct reach *r)
+{
+	int err = r->tls ? 0 : tls_context_open_client(&r->tls);
+
+	if (!err && !r->room.came)
+		err = channel_room_init(&r->room);
+	return err;
+}
+
+static int shake(struct channel *c, uint64_t until_ms)
+{
+	for (;;) {
+		int err = channel_shake(c);
+		if (err != -EAGAIN)
+			return err;
+		err = wait_ready(c->fd, channel_unsent(c) ? POLLOUT : POLLIN, until_ms);
+		if (err)
+			return err;
+	}
+}
+
+/* Makes the connection TLS and settles who is there. Returns whether it went well; else trouble says why not. */
+static bool secure(struct reach *r, struct channel *c, bool first, struct trouble *trouble)
+{
+	struct identity_place place = {.where = r->where, .address = &r->address, .may_ask = first && r->may_ask};
+	struct address bare = r->address;
+	char without[ADDRESS_TEXT_MAX];
+	int err = prepare_tls(r);
+
+	if (!err)
+		err = channel_start_tls(c, r->tls, &r->room, r->address.host, r->address.raw);
+	if (!err)
+		err = shake(c, wait_now_ms() + LOGIN_HANDSHAKE_MS);
+	if (!err)
+		return identity_settle(&r->identity, &place, c->tls, trouble);
+	bare.tls = false;
+	address_format(&bare, bare.first, without);
+	explain_handshake(r->where, without, c, err, trouble);
+	return false;
+}
+
+static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct channel *c, struct trouble *trouble)
 {
 	char why[DIAL_WHY_MAX];
+	int fd;
 
-	if (dial(&r->address, until_ms, fd, why)) {
+	r->identity.asked = false;
+	if (dial(&r->address, until_ms, &fd, why)) {
 		explain_dial(r->where, why, trouble);
 		return false;
 	}
-	if (r->address.raw || log_in(r, *fd, first, trouble)) {
+	channel_open(c, fd);
+	if ((!r->address.tls || secure(r, c, first, trouble)) && (r->address.raw || log_in(r, c, first, trouble))) {
 		r->connected_ms = wait_now_ms();
 		return true;
 	}
-	close(*fd);
+	channel_close(c);
+	/* The server's time limit may have passed while a person looked at the fingerprint; they have said yes. */
+	if (r->identity.asked && trouble->kind != TROUBLE_FINAL)
+		trouble->kind = TROUBLE_AT_ONCE;
 	return false;
 }
 
@@ -126,13 +207,13 @@ static void say_next(const struct reach *r, const struct trouble *trouble, uint6
 		program_say(ECHOC, "%s; trying again in %.1f s.", trouble->sentence, (double)wait_ms / 1000);
 }
 
-enum status reach_first(struct reach *r, int *fd)
+enum status reach_first(struct reach *r, struct channel *c)
 {
 	uint64_t start = wait_now_ms();
 	uint64_t dial_until = r->options->wait_ms ? start + r->options->wait_ms : WAIT_FOR_EVER;
 	struct trouble trouble;
 
-	while (!attempt(r, dial_until, true, fd, &trouble)) {
+	while (!attempt(r, dial_until, true, c, &trouble)) {
 		if (r->left)
 			return STATUS_FINE;
 		if (trouble.kind == TROUBLE_AT_ONCE)
@@ -159,7 +240,7 @@ static uint64_t trouble_since(const struct reach *r, uint64_t now_ms)
 	return r->trouble_ms;
 }
 
-enum status reach_again(struct reach *r, const char *what, uint64_t missing, int *fd)
+enum status reach_again(struct reach *r, const char *what, uint64_t missing, struct channel *c)
 {
 	uint64_t dropped = wait_now_ms();
 	struct trouble trouble;
@@ -175,7 +256,7 @@ enum status reach_again(struct reach *r, const char *what, uint64_t missing, int
 		if (wait_now_ms() >= until)
 			return STATUS_UNREACHABLE;
 		wait_sleep_ms(wait);
-		if (attempt(r, until, false, fd, &trouble))
+		if (attempt(r, until, false, c, &trouble))
 			break;
 		if (trouble.kind == TROUBLE_FINAL) {
 			say_trouble(&trouble);

@@ -234,3 +234,25 @@ int secret_ask(const char *user, bool creates, struct secret *out)
 		out->known = out->typed = true;
 	return err;
 }
+
+int secret_ask_line(const char *question, char answer[SECRET_ANSWER_MAX])
+{
+	int tty = open_terminal(), err;
+
+	if (tty < 0)
+		return tty;
+	do {
+		prompt(tty, question);
+		err = line_read(tty, answer, SECRET_ANSWER_MAX, NULL);
+	} while (err == -E2BIG);
+	close(tty);
+	if (err) {
+		(void)!write(STDERR_FILENO, "\n", 1);
+		return err;
+	}
+	size_t skip = strspn(answer, " \t\r"), len = strlen(answer + skip);
+	memmove(answer, answer + skip, len + 1);
+	while (len > 0 && strchr(" \t\r", answer[len - 1]))
+		answer[--len] = '\0';
+	return 0;
+}

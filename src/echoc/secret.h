@@ -1,4 +1,7 @@
-/* The password: from a file, from the environment, or typed without being seen. Never from the command line. */
+/*
+ * The password: from a file, from the environment, or typed without being seen. Never from the command line. And what
+ * else is asked on the terminal where standard input may be data.
+ */
 #ifndef ECHOC_SECRET_H
 #define ECHOC_SECRET_H
 
@@ -33,5 +36,13 @@ bool secret_can_ask(void);
  * input, or another negative errno. A signal meanwhile does what it does otherwise, after the terminal is restored.
  */
 int secret_ask(const char *user, bool creates, struct secret *out) MUST_CHECK;
+
+#define SECRET_ANSWER_MAX 256
+
+/*
+ * Asks something on the same terminal that is no secret, with echo on. Spaces around the answer are left out. Returns
+ * 0, -ENODATA when the person ends the input, or another negative errno.
+ */
+int secret_ask_line(const char *question, char answer[SECRET_ANSWER_MAX]) MUST_CHECK;
 
 #endif

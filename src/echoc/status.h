@@ -10,7 +10,7 @@ enum status {
 	STATUS_USAGE = 2,        /* the command line, or no way to get at a password */
 	STATUS_UNREACHABLE = 3,  /* no connection, or 421 and 451 to the end */
 	STATUS_REFUSED = 4,      /* login or registration */
-	STATUS_NO_SECRET = 5,    /* no secret may travel on this path */
+	STATUS_NO_SECRET = 5,    /* TLS failed, the server is not trusted, or no secret may travel on this path */
 	STATUS_NOT_PROTOCOL = 6, /* no greeting, or something else speaks there */
 };
 

@@ -185,7 +185,7 @@ static void sum_up(struct talk *t)
 static void come_back(struct talk *t)
 {
 	char what[128];
-	int fd;
+	struct channel channel;
 
 	exchange_describe_end(&t->exchange, what, sizeof(what));
 	exchange_detach(&t->exchange);
@@ -199,9 +199,9 @@ static void come_back(struct talk *t)
 		sum_up(t);
 		return;
 	}
-	enum status status = reach_again(t->reach, what, exchange_missing(&t->exchange), &fd);
+	enum status status = reach_again(t->reach, what, exchange_missing(&t->exchange), &channel);
 	if (status == STATUS_FINE) {
-		exchange_attach(&t->exchange, fd);
+		exchange_attach(&t->exchange, &channel);
 	} else {
 		t->over = true;
 		t->status = status;
@@ -214,8 +214,21 @@ static void say_damaged(struct talk *t)
 
 	leave_prompt(t);
 	exchange_describe_damage(&t->exchange, text, sizeof(text));
-	program_say(ECHOC, "%s damaged the data: %s: what lies on the way changes bytes.", t->reach->where, text);
+	program_say(ECHOC, "%s damaged the data: %s: %s.", t->reach->where, text, exchange_advise(&t->exchange));
 	fail(t);
+}
+
+/* Somebody or something has changed what came, and TLS has seen it: that is no drop. */
+static void say_broken(struct talk *t)
+{
+	char what[128];
+
+	exchange_describe_end(&t->exchange, what, sizeof(what));
+	leave_prompt(t);
+	program_say(ECHOC, "%s %s: what lies on the way changes bytes, or the server is broken.", t->reach->where,
+	            what);
+	sum_up(t);
+	t->status = STATUS_NO_SECRET;
 }
 
 static void step(struct talk *t, short revents)
@@ -232,6 +245,7 @@ static void step(struct talk *t, short revents)
 	case EXCHANGE_DONE: sum_up(t); break;
 	case EXCHANGE_DROPPED: come_back(t); break;
 	case EXCHANGE_DAMAGED: say_damaged(t); break;
+	case EXCHANGE_FAILED: say_broken(t); break;
 	}
 }
 
@@ -242,7 +256,7 @@ static void turn(struct talk *t)
 	bool reads = !t->leave_ms && has_room(t) && t->typed_len < sizeof(t->typed);
 	struct pollfd fds[] = {
 	    {.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
-	    {.fd = t->exchange.fd, .events = exchange_events(&t->exchange)},
+	    {.fd = t->exchange.channel.fd, .events = exchange_events(&t->exchange)},
 	};
 
 	prompt(t);
@@ -251,7 +265,8 @@ static void turn(struct talk *t)
 		fail(t);
 		return;
 	}
-	if (poll(fds, array_size(fds), wait_poll_ms(t->leave_ms ? t->leave_ms : WAIT_FOR_EVER)) < 0)
+	uint64_t until_ms = exchange_pending(&t->exchange) ? 0 : t->leave_ms ? t->leave_ms : WAIT_FOR_EVER;
+	if (poll(fds, array_size(fds), wait_poll_ms(until_ms)) < 0)
 		return;
 	if (fds[0].revents)
 		read_typed(t);
@@ -277,16 +292,16 @@ static enum status run(struct talk *t)
 enum status talk_run(struct reach *reach)
 {
 	struct talk t = {.reach = reach, .prompts = isatty(STDOUT_FILENO)};
-	int fd;
+	struct channel channel;
 
 	if (exchange_init(&t.exchange)) {
 		program_say(ECHOC, "there is no memory for a window of 1 MiB: free some and try again.");
 		return STATUS_LOST;
 	}
 	reach->show = show_reply;
-	enum status status = reach_first(reach, &fd);
+	enum status status = reach_first(reach, &channel);
 	if (status == STATUS_FINE && !reach->left) {
-		exchange_attach(&t.exchange, fd);
+		exchange_attach(&t.exchange, &channel);
 		status = run(&t);
 	}
 	exchange_fini(&t.exchange);

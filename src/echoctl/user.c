@@ -24,6 +24,8 @@ static int fail(const struct job *j, enum store_result result)
 {
 	switch (result) {
 	case STORE_OK: break;
+	case STORE_SPENT:    /* of tokens, which no command here uses */
+	case STORE_TOO_MANY: /* nor does any have a limit */
 	case STORE_ABSENT:
 		return report_fail(j->options->json, REPORT_ACCOUNT,
 		                   "There is no account %s; 'echoctl user list' shows those that there are.", j->name);
@@ -221,6 +223,10 @@ static int run_on_store(const struct command *command, struct job *j)
 	enum store_result result = store_open(&j->store, where, STORE_MAY_CREATE, &created, why);
 	if (created)
 		program_say("echoctl", "made a new file for the accounts, %s.",
+		            strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where);
+	if (result == STORE_OK && store_was_upgraded(j->store))
+		program_say("echoctl",
+		            "the accounts' file %s was of an older version: from now on older echods refuse it.",
 		            strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where);
 	free(where);
 	if (result != STORE_OK)

@@ -134,8 +134,19 @@ static enum dialogue_step user(struct dialogue *d, const char *name, size_t len,
 	memcpy(d->name, name, len);
 	d->name[len] = '\0';
 	d->name_len = (uint16_t)len;
+	d->resumes = false;
 	d->phase = DIALOGUE_WAITS;
 	return DIALOGUE_ASK_NAME;
+}
+
+/* Asks about the secret in the line. */
+static enum dialogue_step ask(struct dialogue *d, const char *secret, size_t len, enum dialogue_step step)
+{
+	d->secret = (uint16_t)((const uint8_t *)secret - d->buf);
+	d->secret_len = (uint16_t)len;
+	d->resumes = step == DIALOGUE_ASK_RESUME;
+	d->phase = DIALOGUE_WAITS;
+	return step;
 }
 
 static enum dialogue_step pass(struct dialogue *d, const char *secret, size_t len, struct dialogue_reply *reply)
@@ -144,20 +155,44 @@ static enum dialogue_step pass(struct dialogue *d, const char *secret, size_t le
 		return error(d, reply, "503 Say USER first");
 	if (memchr(secret, '\0', len) || memchr(secret, '\r', len))
 		return error(d, reply, "501 A password holds no NUL and no CR");
-	d->secret = (uint16_t)((const uint8_t *)secret - d->buf);
-	d->secret_len = (uint16_t)len;
-	d->phase = DIALOGUE_WAITS;
-	return DIALOGUE_ASK_SECRET;
+	return ask(d, secret, len, DIALOGUE_ASK_SECRET);
+}
+
+static enum dialogue_step no_token_here(struct dialogue_reply *reply)
+{
+	dialogue_say(reply, "534 No token may travel on this path, which is not encrypted: use a tunnel, "
+	                    "or this machine's own addresses");
+	return DIALOGUE_REPLY;
+}
+
+/* What the token looks like is for the keeper to judge: whatever is none is refused alike. */
+static enum dialogue_step resume(struct dialogue *d, const char *token, size_t len, struct dialogue_reply *reply)
+{
+	if (!d->allows_secrets)
+		return no_token_here(reply);
+	d->name_len = 0; /* a USER line before this one is not meant any more */
+	d->name[0] = '\0';
+	return ask(d, token, len, DIALOGUE_ASK_RESUME);
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
 static enum dialogue_step opts(struct dialogue *d, const char *what, size_t len, struct dialogue_reply *reply)
 {
-	static const char keepalive[] = "KEEPALIVE OFF";
-
-	if (len != sizeof(keepalive) - 1 || strncasecmp(what, keepalive, len) != 0)
+	if (is_word(what, len, "KEEPALIVE OFF")) {
+		dialogue_say(reply, "200 No keepalive on this connection");
+		return DIALOGUE_KEEPALIVE;
+	}
+	if (!is_word(what, len, "TOKEN"))
 		return error(d, reply, "501 That option is not known; FEAT lists those that are");
-	dialogue_say(reply, "200 No keepalive on this connection");
-	return DIALOGUE_KEEPALIVE;
+	if (!d->allows_secrets)
+		return no_token_here(reply);
+	d->wants_token = true;
+	dialogue_say(reply, "200 The 230 will tell a token");
+	return DIALOGUE_REPLY;
 }
 
 static const char not_known[] = "500 That command is not known; HELP lists those that are";
@@ -170,10 +205,13 @@ static enum dialogue_step simple(struct dialogue *d, const char *line, size_t le
 		return error(d, reply, not_known);
 	if (argument_of(line, len, "FEAT")) {
 		add(reply, "211-OPTS KEEPALIVE OFF");
+		add(reply, "211-OPTS TOKEN");
+		add(reply, "211-RESUME");
 		add(reply, "211-IDLE %u", d->idle_s);
 		add(reply, "211 End");
 	} else if (argument_of(line, len, "HELP")) {
 		add(reply, "214-USER name, then PASS password: then every byte comes back");
+		add(reply, "214-OPTS TOKEN before that asks for a token, and RESUME token logs in with it");
 		add(reply, "214-OPTS KEEPALIVE OFF, FEAT, NOOP, HELP, QUIT");
 		add(reply, "214 End");
 	} else if (argument_of(line, len, "NOOP")) {
@@ -196,6 +234,8 @@ static enum dialogue_step command(struct dialogue *d, const char *line, size_t l
 		return user(d, argument, (size_t)(end - argument), reply);
 	if ((argument = argument_of(line, len, "PASS")))
 		return pass(d, argument, (size_t)(end - argument), reply);
+	if ((argument = argument_of(line, len, "RESUME")))
+		return resume(d, argument, (size_t)(end - argument), reply);
 	if ((argument = argument_of(line, len, "OPTS")))
 		return opts(d, argument, (size_t)(end - argument), reply);
 	return simple(d, line, len, reply);
@@ -206,7 +246,7 @@ static enum dialogue_step unfinished(struct dialogue *d, struct dialogue_reply *
 {
 	if (!d->discarding && (d->line > 0 || d->len < sizeof(d->buf)))
 		return DIALOGUE_MORE;
-	explicit_bzero(d->buf, d->len); /* it may be a password line */
+	explicit_bzero(d->buf, d->len); /* it may hold a password or a token */
 	d->len = d->line = 0;
 	if (d->discarding)
 		return DIALOGUE_MORE;
@@ -244,57 +284,100 @@ const uint8_t *dialogue_secret(const struct dialogue *d, size_t *len)
 	return d->buf + d->secret;
 }
 
-static enum dialogue_step welcome(struct dialogue *d, const char *news, struct dialogue_reply *reply)
+static enum dialogue_step welcome(struct dialogue *d, const struct dialogue_said *said, struct dialogue_reply *reply)
 {
 	d->phase = DIALOGUE_IS_IN;
-	reply->len = 0;
-	if (news)
-		add(reply, "230-%.256s", news);
+	if (said->news)
+		add(reply, "230-%.256s", said->news);
+	if (said->address)
+		add(reply, "230-You come from %.80s", said->address);
+	if (said->token && said->expires)
+		add(reply, "230-TOKEN %.*s %.32s", WIRE_TOKEN_CHARS, said->token, said->expires);
 	add(reply, "230 Welcome, %s. Echo begins", d->name);
 	return DIALOGUE_IN;
 }
 
-enum dialogue_step dialogue_answer(struct dialogue *d, enum dialogue_answer answer, const char *name, const char *news,
-                                   struct dialogue_reply *reply)
+/* A keeper that says what no keeper says is out of its mind, and so out of reach. */
+static enum dialogue_answer sane(const struct dialogue *d, enum dialogue_answer answer)
 {
-	bool was_secret = d->secret_len > 0 || d->secret > 0;
+	switch (answer) {
+	case ANSWER_IN: return d->resumes && d->name_len == 0 ? ANSWER_UNAVAILABLE : answer;
+	case ANSWER_KNOWN:
+	case ANSWER_UNKNOWN:
+	case ANSWER_BAD_NAME:
+	case ANSWER_BAD_SECRET:
+	case ANSWER_FULL:
+	case ANSWER_NEW_ACCOUNTS: return d->resumes ? ANSWER_UNAVAILABLE : answer;
+	case ANSWER_REFUSED:
+	case ANSWER_UNAVAILABLE:
+	case ANSWER_BUSY:
+	case ANSWER_PENALTY: return answer;
+	}
+	return ANSWER_UNAVAILABLE; /* unreached: no other value */
+}
+
+static enum dialogue_step goodbye(struct dialogue *d)
+{
+	d->phase = DIALOGUE_OVER;
+	return DIALOGUE_REFUSE;
+}
+
+static enum dialogue_step refused(struct dialogue *d, struct dialogue_reply *reply)
+{
+	return error(d, reply,
+	             d->resumes ? "530 That token is not good, or not any more: log in with USER and PASS"
+	                        : "530 Name or password is wrong");
+}
+
+static enum dialogue_step wants_secret(struct dialogue *d, bool creates, struct dialogue_reply *reply)
+{
+	d->creates = creates;
+	d->phase = DIALOGUE_WANTS_SECRET;
+	if (creates)
+		add(reply, "332 No account named %s yet: PASS creates it", d->name);
+	else
+		add(reply, "331 Password, please");
+	return DIALOGUE_REPLY;
+}
+
+enum dialogue_step dialogue_answer(struct dialogue *d, const struct dialogue_said *said, struct dialogue_reply *reply)
+{
+	bool was_password = !d->resumes && (d->secret_len > 0 || d->secret > 0);
 
 	explicit_bzero(d->buf + d->secret, d->secret_len);
 	d->secret = d->secret_len = 0;
 	d->phase = DIALOGUE_WANTS_NAME;
 	reply->len = 0;
 	/* unreached: the keeper's names are shorter */
-	if (name && strlen(name) < sizeof(d->name)) {
-		d->name_len = (uint16_t)strlen(name);
-		memcpy(d->name, name, (size_t)d->name_len + 1);
+	if (said->name && strlen(said->name) < sizeof(d->name)) {
+		d->name_len = (uint16_t)strlen(said->name);
+		memcpy(d->name, said->name, (size_t)d->name_len + 1);
 	}
 	/* unreached: no other value */
-	switch (answer) {
-	case ANSWER_KNOWN:
-		d->creates = false;
-		d->phase = DIALOGUE_WANTS_SECRET;
-		dialogue_say(reply, "331 Password, please");
-		return DIALOGUE_REPLY;
-	case ANSWER_UNKNOWN:
-		d->creates = true;
-		d->phase = DIALOGUE_WANTS_SECRET;
-		add(reply, "332 No account named %s yet: PASS creates it", d->name);
-		return DIALOGUE_REPLY;
+	switch (sane(d, said->answer)) {
+	case ANSWER_KNOWN: return wants_secret(d, false, reply);
+	case ANSWER_UNKNOWN: return wants_secret(d, true, reply);
 	case ANSWER_BAD_NAME: return error(d, reply, "501 That is not a name: 1 to 64 letters, digits and . _ - + @");
-	case ANSWER_IN: return welcome(d, news, reply);
-	case ANSWER_REFUSED: return error(d, reply, "530 Name or password is wrong");
+	case ANSWER_IN: return welcome(d, said, reply);
+	case ANSWER_REFUSED: return refused(d, reply);
 	case ANSWER_BAD_SECRET:
 		d->phase = DIALOGUE_WANTS_SECRET;
 		return error(d, reply, "501 A new account's password has 8 to 256 bytes");
 	case ANSWER_UNAVAILABLE:
-		if (was_secret)
+		if (was_password)
 			d->phase = DIALOGUE_WANTS_SECRET;
-		dialogue_say(reply, "451 Accounts are out of reach: try again later");
+		add(reply, "451 Accounts are out of reach: try again later");
 		return DIALOGUE_REPLY;
-	case ANSWER_BUSY:
-		dialogue_say(reply, "421 Too busy: try again later");
-		d->phase = DIALOGUE_OVER;
-		return DIALOGUE_REFUSE;
+	case ANSWER_FULL:
+		add(reply, "451 No more accounts are taken here: ask whoever runs this server");
+		return DIALOGUE_REPLY;
+	case ANSWER_BUSY: add(reply, "421 Too busy: try again later"); return goodbye(d);
+	case ANSWER_NEW_ACCOUNTS:
+		add(reply, "421 Too many new accounts from your address: try again later");
+		return goodbye(d);
+	case ANSWER_PENALTY:
+		add(reply, "421 Too many failed logins: try again in %u s", said->retry_s);
+		return goodbye(d);
 	}
 	return DIALOGUE_MORE;
 }

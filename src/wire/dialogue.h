@@ -5,7 +5,7 @@
  *     dialogue_feed   the client's bytes, at most dialogue_room of them
  *     dialogue_next   the next step; after DIALOGUE_ASK_… first dialogue_answer
  *
- * It never looks beyond the LF of a PASS line before that line's answer is in: what follows may be echo data.
+ * It never looks beyond the LF of a PASS or RESUME line before that line's answer is in: what follows may be echo data.
  */
 #ifndef WIRE_DIALOGUE_H
 #define WIRE_DIALOGUE_H
@@ -21,27 +21,44 @@ enum dialogue_step {
 	DIALOGUE_REPLY,      /* send the reply, go on */
 	DIALOGUE_ASK_NAME,   /* ask about name; nothing to send yet */
 	DIALOGUE_ASK_SECRET, /* ask whether name and secret belong together; nothing to send yet */
+	DIALOGUE_ASK_RESUME, /* ask whose token the secret is; nothing to send yet */
 	DIALOGUE_KEEPALIVE,  /* switch TCP keepalive off, send the reply, go on */
 	DIALOGUE_IN,         /* send the reply; dialogue_rest is the first of the echo data */
 	DIALOGUE_END,        /* send the reply, then FIN: the client said QUIT */
-	DIALOGUE_REFUSE,     /* send the reply, then FIN: too many errors, or the server is too busy */
+	DIALOGUE_REFUSE,     /* send the reply, then FIN: too many errors, or the answer was a 421 */
 };
 
 /* What the keeper answers. */
 enum dialogue_answer {
-	ANSWER_KNOWN,       /* 331: a password, please */
-	ANSWER_UNKNOWN,     /* 332: PASS creates it */
-	ANSWER_BAD_NAME,    /* 501 */
-	ANSWER_IN,          /* 230 */
-	ANSWER_REFUSED,     /* 530 */
-	ANSWER_BAD_SECRET,  /* 501: too short or too long for a new account */
-	ANSWER_UNAVAILABLE, /* 451 */
-	ANSWER_BUSY,        /* 421 */
+	ANSWER_KNOWN,        /* 331: a password, please */
+	ANSWER_UNKNOWN,      /* 332: PASS creates it */
+	ANSWER_BAD_NAME,     /* 501 */
+	ANSWER_IN,           /* 230 */
+	ANSWER_REFUSED,      /* 530 */
+	ANSWER_BAD_SECRET,   /* 501: too short or too long for a new account */
+	ANSWER_UNAVAILABLE,  /* 451 */
+	ANSWER_FULL,         /* 451: there are as many accounts as may be */
+	ANSWER_BUSY,         /* 421 */
+	ANSWER_NEW_ACCOUNTS, /* 421: too many new accounts from this address */
+	ANSWER_PENALTY,      /* 421: too many failed logins */
+};
+#define DIALOGUE_ANSWER_LAST ANSWER_PENALTY
+
+/* An answer with what goes into the reply. All texts end in NUL; NULL for none. */
+struct dialogue_said {
+	enum dialogue_answer answer;
+	const char *name; /* as the keeper writes it; NULL keeps the one given, but a resumption needs one */
+	/* with ANSWER_IN, each a line of its own */
+	const char *news;    /* at most 256 bytes */
+	const char *address; /* where the client comes from; at most 80 bytes */
+	const char *token;   /* WIRE_TOKEN_CHARS */
+	const char *expires; /* when the token does, in RFC 3339 */
+	uint32_t retry_s;    /* with ANSWER_PENALTY: when to try again */
 };
 
 enum dialogue_phase { DIALOGUE_WANTS_NAME, DIALOGUE_WANTS_SECRET, DIALOGUE_WAITS, DIALOGUE_IS_IN, DIALOGUE_OVER };
 
-#define DIALOGUE_REPLY_MAX 1024
+#define DIALOGUE_REPLY_MAX 1280
 
 struct dialogue_reply {
 	size_t len;
@@ -50,7 +67,9 @@ struct dialogue_reply {
 
 struct dialogue {
 	enum dialogue_phase phase;
-	bool allows_secrets; /* false: USER is answered 534 */
+	bool allows_secrets; /* false: USER, OPTS TOKEN and RESUME are answered 534 */
+	bool wants_token;    /* OPTS TOKEN was said */
+	bool resumes;        /* the last question was about a token */
 	bool discarding;     /* an over-long line's rest */
 	bool creates;        /* 332 was said: PASS creates the account */
 	uint8_t strikes, users;
@@ -62,7 +81,8 @@ struct dialogue {
 	uint8_t buf[WIRE_LINE_MAX];
 };
 
-/* allows_secrets: whether a password may travel on this path. idle_s: the idle limit after login, 0 for none. */
+/* allows_secrets: whether a password or a token may travel on this path. idle_s: the idle limit after login, 0 for
+ * none. */
 void dialogue_init(struct dialogue *, bool allows_secrets, uint32_t idle_s);
 
 /* The greeting, `220 host echod ready`. */
@@ -74,17 +94,13 @@ void dialogue_feed(struct dialogue *, const uint8_t *data, size_t len);
 
 enum dialogue_step dialogue_next(struct dialogue *, struct dialogue_reply *);
 
-/* The secret that DIALOGUE_ASK_SECRET asks about, and its length; wiped by dialogue_answer. */
+/* The secret that DIALOGUE_ASK_SECRET or _RESUME asks about, and its length; wiped by dialogue_answer. */
 const uint8_t *dialogue_secret(const struct dialogue *, size_t *len);
 
-/*
- * The answer to the last question, and the account's name as the keeper writes it (NUL-ended; NULL keeps the one
- * given). news, NUL-ended and of at most 256 bytes, becomes a `230-` line when the answer is ANSWER_IN; NULL for none.
- */
-enum dialogue_step dialogue_answer(struct dialogue *, enum dialogue_answer, const char *name, const char *news,
-                                   struct dialogue_reply *);
+/* The answer to the last question. The reply may hold a token, and then its owner wipes it. */
+enum dialogue_step dialogue_answer(struct dialogue *, const struct dialogue_said *, struct dialogue_reply *);
 
-/* After DIALOGUE_IN: the bytes behind the PASS line that have been fed already. */
+/* After DIALOGUE_IN: the bytes behind the PASS or RESUME line that have been fed already. */
 const uint8_t *dialogue_rest(const struct dialogue *, size_t *len);
 
 /* A reply of one line, for refusals that are not the dialogue's own. */

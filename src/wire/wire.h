@@ -11,6 +11,7 @@
 #define WIRE_SECRET_BYTES_MAX 256
 #define WIRE_SECRET_LINE_MAX  (WIRE_LINE_MAX - 6) /* what `PASS ` and LF leave of a line */
 #define WIRE_NAME_LINE_MAX    (WIRE_LINE_MAX - 6)
+#define WIRE_TOKEN_CHARS      43 /* 256 bits of base64url */
 #define WIRE_STRIKES_MAX      3  /* the third 500, 501, 503 or 530 ends the dialogue */
 #define WIRE_USERS_MAX        10 /* USER lines a connection */
 

@@ -26,7 +26,7 @@ struct run {
 	size_t at; /* bytes of the text that have been fed */
 	unsigned questions, users, strikes;
 	size_t answers, lines; /* replies and 230s, and LFs that have been fed */
-	bool was_too_long, may_pass, is_new, asked_secret;
+	bool was_too_long, may_pass, is_new, asked_secret, wants_token;
 };
 
 static void note(struct run *r, const void *bytes, size_t len)
@@ -91,7 +91,8 @@ static void check_reply(struct run *r, enum dialogue_step step, const struct dia
 		last = reply->text + at;
 		CHECK(r->strikes < WIRE_STRIKES_MAX || memcmp(last, "421", 3) == 0);
 		r->strikes += is_strike(last);
-		r->users += memcmp(last, "534", 3) == 0;
+		r->users += memcmp(last, "534 No password", 15) == 0;
+		r->wants_token |= memcmp(last, "200 The 230 will", 16) == 0;
 		at += check_line(last, reply->len - at);
 	}
 	CHECK(last && last[3] == ' ');
@@ -111,16 +112,22 @@ static uint8_t next_answer(struct run *r)
 
 static enum dialogue_step answer(struct run *r, enum dialogue_answer answer, uint8_t how, struct dialogue_reply *reply)
 {
-	static char longest[WIRE_NAME_BYTES_MAX + 1], news[256 + 1];
+	static char longest[WIRE_NAME_BYTES_MAX + 1], text[256 + 1];
+	struct dialogue_said said = {.answer = answer, .name = "anna", .retry_s = how * UINT32_C(16777216)};
 
 	if (!longest[0]) {
 		memset(longest, 'n', sizeof(longest) - 1);
-		memset(news, 'w', sizeof(news) - 1);
+		memset(text, 'w', sizeof(text) - 1);
 	}
-	const char *name = how & 0x10 ? longest : "anna";
+	if (how & 0x10)
+		said.name = longest;
 	if (answer != ANSWER_UNKNOWN && answer != ANSWER_IN && how & 0x40)
-		name = NULL;
-	return dialogue_answer(&r->d, answer, name, how & 0x20 ? news : NULL, reply);
+		said.name = NULL;
+	if (how & 0x20)
+		said.news = text;
+	if (how & 0x80)
+		said.address = said.token = said.expires = text; /* longer than any */
+	return dialogue_answer(&r->d, &said, reply);
 }
 
 static enum dialogue_step ask_name(struct run *r, struct dialogue_reply *reply)
@@ -157,26 +164,56 @@ static void check_wiped(const struct run *r, const uint8_t *place, const uint8_t
 		CHECK(!memmem(r->d.buf, sizeof(r->d.buf), secret, len));
 }
 
-static enum dialogue_step ask_secret(struct run *r, struct dialogue_reply *reply)
+/* Notes the secret asked about, has it answered by one of the answers, and looks whether it is wiped. */
+static enum dialogue_step ask(struct run *r, const enum dialogue_answer *answers, size_t count,
+                              enum dialogue_answer *says, struct dialogue_reply *reply)
 {
-	static const enum dialogue_answer answers[] = {ANSWER_IN,          ANSWER_REFUSED, ANSWER_BAD_SECRET,
-	                                               ANSWER_UNAVAILABLE, ANSWER_BUSY,    ANSWER_BAD_NAME};
 	uint8_t secret[WIRE_LINE_MAX];
 	size_t len;
 	const uint8_t *place = dialogue_secret(&r->d, &len);
 
-	CHECK(r->may_pass && r->d.creates == r->is_new);
+	CHECK(r->d.allows_secrets && r->d.wants_token == r->wants_token);
 	CHECK(len <= WIRE_SECRET_LINE_MAX);
 	memcpy(secret, place, len);
-	CHECK(!memchr(secret, '\0', len) && !memchr(secret, '\r', len) && !memchr(secret, '\n', len));
+	CHECK(!memchr(secret, '\n', len));
 	note(r, secret, len);
 	note(r, r->d.name, r->d.name_len);
 	uint8_t how = next_answer(r);
-	enum dialogue_answer says = answers[(how & 15) % array_size(answers)];
-	enum dialogue_step step = answer(r, says, how, reply);
+	*says = answers[(how & 15) % count];
+	enum dialogue_step step = answer(r, *says, how, reply);
 	r->asked_secret = true;
-	r->may_pass = says == ANSWER_BAD_SECRET || says == ANSWER_UNAVAILABLE;
 	check_wiped(r, place, secret, len);
+	return step;
+}
+
+static enum dialogue_step ask_secret(struct run *r, struct dialogue_reply *reply)
+{
+	static const enum dialogue_answer answers[] = {ANSWER_IN,          ANSWER_REFUSED,      ANSWER_BAD_SECRET,
+	                                               ANSWER_UNAVAILABLE, ANSWER_BUSY,         ANSWER_BAD_NAME,
+	                                               ANSWER_FULL,        ANSWER_NEW_ACCOUNTS, ANSWER_PENALTY};
+	enum dialogue_answer says;
+	size_t len;
+	const uint8_t *secret = dialogue_secret(&r->d, &len);
+
+	CHECK(r->may_pass && r->d.creates == r->is_new && !r->d.resumes);
+	CHECK(!memchr(secret, '\0', len) && !memchr(secret, '\r', len));
+	enum dialogue_step step = ask(r, answers, array_size(answers), &says, reply);
+	r->may_pass = says == ANSWER_BAD_SECRET || says == ANSWER_UNAVAILABLE;
+	return step;
+}
+
+/* The last five are what no keeper says: they must not do more than 451. */
+static enum dialogue_step ask_resume(struct run *r, struct dialogue_reply *reply)
+{
+	static const enum dialogue_answer answers[] = {
+	    ANSWER_IN,    ANSWER_REFUSED, ANSWER_UNAVAILABLE, ANSWER_BUSY,     ANSWER_PENALTY,
+	    ANSWER_KNOWN, ANSWER_UNKNOWN, ANSWER_BAD_SECRET,  ANSWER_BAD_NAME, ANSWER_FULL};
+	enum dialogue_answer says;
+
+	CHECK(r->d.resumes && r->d.name_len == 0 && !r->d.name[0]);
+	enum dialogue_step step = ask(r, answers, array_size(answers), &says, reply);
+	r->may_pass = false;
+	CHECK((step == DIALOGUE_IN) == (says == ANSWER_IN));
 	return step;
 }
 
@@ -216,10 +253,12 @@ static void go_in(struct run *r)
 /* Does what the dialogue wants, as the front does; returns whether it goes on. */
 static bool follow(struct run *r, enum dialogue_step step, struct dialogue_reply *reply)
 {
-	if (step == DIALOGUE_ASK_NAME || step == DIALOGUE_ASK_SECRET) {
+	if (step == DIALOGUE_ASK_NAME || step == DIALOGUE_ASK_SECRET || step == DIALOGUE_ASK_RESUME) {
 		note_step(r, step);
 		CHECK(reply->len == 0);
-		step = step == DIALOGUE_ASK_NAME ? ask_name(r, reply) : ask_secret(r, reply);
+		step = step == DIALOGUE_ASK_NAME     ? ask_name(r, reply)
+		       : step == DIALOGUE_ASK_SECRET ? ask_secret(r, reply)
+		                                     : ask_resume(r, reply);
 	}
 	note_step(r, step);
 	r->answers++; /* one a line, and a line that is too long has it before its end */

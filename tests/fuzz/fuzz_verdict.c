@@ -79,6 +79,7 @@ int channel_receive(int fd, void *message, size_t len, int *pass_fd, int dont_wa
 	verdict->created = which & 0x40;
 	next_bytes(verdict->name, which & 0x20 ? sizeof(verdict->name) : 5);
 	next_bytes(verdict->news, which & 0x10 ? sizeof(verdict->news) : 5);
+	next_bytes(verdict->token, which & 8 ? sizeof(verdict->token) : 5);
 	return 0;
 }
 
@@ -123,23 +124,31 @@ static void answered(struct connection *c, const struct verdict *v)
 	CHECK(memchr(v->name, '\0', sizeof(v->name)) && memchr(v->news, '\0', sizeof(v->news)));
 	CHECK(!received || received_id == c->id);
 	c->waits = false;
-	dialogue_answer(&c->dialogue, (enum dialogue_answer)v->answer, v->name[0] ? v->name : NULL,
-	                v->news[0] ? v->news : NULL, &reply);
+	CHECK(memchr(v->token, '\0', sizeof(v->token)) && memchr(v->used, '\0', sizeof(v->used)) &&
+	      memchr(v->issued, '\0', sizeof(v->issued)));
+	struct dialogue_said said = {.answer = (enum dialogue_answer)v->answer,
+	                             .name = v->name[0] ? v->name : NULL,
+	                             .news = v->news[0] ? v->news : NULL,
+	                             .token = v->token[0] ? v->token : NULL,
+	                             .expires = "2026-01-02T11:04:05Z",
+	                             .retry_s = v->retry_s};
+	dialogue_answer(&c->dialogue, &said, &reply);
 	CHECK(reply.len <= sizeof(reply.text));
 	CHECK(strlen(c->dialogue.name) == c->dialogue.name_len);
 }
 
 static void ask(struct keeper *k, struct connection *c)
 {
-	static const uint8_t login[] = "USER anna\n";
+	static const uint8_t name[] = "USER anna\n", token[] = "RESUME it\n";
 	struct dialogue_reply reply;
-	struct ask question = {.kind = ASK_NAME};
+	bool resumes = (c - connections) & 1;
+	struct ask question = {.kind = resumes ? ASK_RESUME : ASK_NAME};
 
 	if (c->waits)
 		return;
 	dialogue_init(&c->dialogue, true, 0);
-	dialogue_feed(&c->dialogue, login, sizeof(login) - 1);
-	CHECK(dialogue_next(&c->dialogue, &reply) == DIALOGUE_ASK_NAME);
+	dialogue_feed(&c->dialogue, resumes ? token : name, sizeof(name) - 1);
+	CHECK(dialogue_next(&c->dialogue, &reply) == (resumes ? DIALOGUE_ASK_RESUME : DIALOGUE_ASK_NAME));
 	last_sent = NULL;
 	int slot = keeper_ask(k, &question, c, answered);
 	if (slot < 0) {

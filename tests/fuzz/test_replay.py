@@ -9,7 +9,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("ECHOD_BUILD", HERE.parents[1] / "build"))
 TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))
-FILES_MAX, BYTES_MAX = 60, 200 * 1024
+FILES_MAX, BYTES_MAX = 80, 200 * 1024
 
 
 def corpus_of(target):

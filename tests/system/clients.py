@@ -16,6 +16,7 @@ CHUNK = 64 * 1024
 LOOPBACK = "127.0.0.1"
 PASSWORD = "correct horse"
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
+IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def randomness(*what):
@@ -65,8 +66,9 @@ def wait_until(condition, what, timeout=PATIENCE_S):
         time.sleep(POLL_S)
 
 
-def connect(address, rcvbuf=None, sndbuf=None, mss=None, timeout=PATIENCE_S):
-    """address: a port on loopback, (host, port), or a unix socket's path. Small buffers are set before connecting."""
+def connect(address, rcvbuf=None, sndbuf=None, mss=None, timeout=PATIENCE_S, source=None):
+    """address: a port on loopback, (host, port), or a unix socket's path. Small buffers are set before connecting.
+    source: the address to come from, as 127.0.0.2."""
     if isinstance(address, int):
         address = (LOOPBACK, address)
     s = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
@@ -80,6 +82,9 @@ def connect(address, rcvbuf=None, sndbuf=None, mss=None, timeout=PATIENCE_S):
     if mss and s.family != socket.AF_UNIX:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
     s.settimeout(timeout)
+    if source:
+        s.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        s.bind((source, 0))
     s.connect(address)
     if s.family != socket.AF_UNIX:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

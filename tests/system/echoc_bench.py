@@ -56,6 +56,10 @@ class Fake:
             return [json.loads(line) for line in lines]
 
     def commands(self, connection=None):
+        """What was said, but for the question for a token, which stands before every login."""
+        return [line for line in self.all_commands(connection) if line != "OPTS TOKEN"]
+
+    def all_commands(self, connection=None):
         return [e["line"] for e in self.heard() if e.get("line") and connection in (None, e["connection"])]
 
     def connections(self):

@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 import time
 
-import tls_clients
 # Most tests need both: what is imported here is for them too.
+from tls_clients import TlsSocket, context as tls_context
 from clients import (CHUNK, LOOPBACK, PASSWORD, PATIENCE_S, POLL_S, SEED, Client, Flow, Positional,
                      connect, exchange, fill, randomness, wait_until)
 
@@ -340,7 +340,7 @@ class Server:
         if self.warm and not self.is_raw_only:
             kind = next(k for k in ("login", "unix", "tls") if self.has_listener(k))
             with connect(self.address_of(kind)) as s:
-                c = Client(tls_clients.TlsSocket(s, tls_clients.context()).shake() if kind == "tls" else s)
+                c = Client(TlsSocket(s, tls_context()).shake() if kind == "tls" else s)
                 assert c.code() == 220
                 c.ask("USER warm-up")
                 c.ask(f"PASS {PASSWORD}")
@@ -359,7 +359,7 @@ class Server:
 
         def still(s):
             c = s["connections"]
-            return not any((c["open"], c["login"], c["echo"], c["closing"], s["chunks_held"], s["bytes_held"],
+            return not any((c["open"], c["login"], c["echo"], c["closing"], s["login_slots"], s["addresses"], s["chunks_held"], s["bytes_held"],
                             s["queue"]["passwords"], s["queue"]["names"])) and \
                 (self.is_raw_only or s["keeper_ready"]) and s["descriptors"]["front"]
 

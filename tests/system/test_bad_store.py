@@ -63,7 +63,7 @@ def good_store():
     (lambda p: overwrite(p, snapshot(p)[:5000]), "damaged"),
     (lambda p: overwrite(p, b""), "empty"),
     (make_foreign, "another program"),
-    (lambda p: edit(p, "PRAGMA user_version = 2"), "newer"),
+    (lambda p: edit(p, "PRAGMA user_version = 3"), "newer"),
 ], ids=["corrupt", "text", "cut", "half", "empty", "foreign", "newer"])
 def test_a_bad_store_is_not_served_and_not_touched(folder, good_store, how, about):
     state = os.path.join(folder, "state")

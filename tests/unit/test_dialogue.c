@@ -1,8 +1,5 @@
-/*
- * The server's end of the login dialogue. However the network cuts what a client sends, the dialogue has to be the
- * same: each transcript is fed whole, cut in two at every byte, in three at sampled places, and byte by byte.
- */
-#include "dialogue.h"
+/* The server's end of the login dialogue; how it is played stands in dialogue_talk.h. */
+#include "dialogue_talk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,284 +11,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
 #include "must.h"
-
-/* The replies, which are stable text (PROTOCOL.md). */
-#define R_200     "200 Nothing done\r\n"
-#define R_200_OFF "[keepalive off]200 No keepalive on this connection\r\n"
-#define R_211     "211-OPTS KEEPALIVE OFF\r\n211-IDLE 300\r\n211 End\r\n"
-#define R_214                                                                                                          \
-	"214-USER name, then PASS password: then every byte comes back\r\n"                                            \
-	"214-OPTS KEEPALIVE OFF, FEAT, NOOP, HELP, QUIT\r\n214 End\r\n"
-#define R_221        "221 Goodbye\r\n[end]"
-#define R_230(name)  "230 Welcome, " name ". Echo begins\r\n[in]"
-#define R_331        "331 Password, please\r\n"
-#define R_332(name)  "332 No account named " name " yet: PASS creates it\r\n"
-#define R_421_ERRORS "421 Too many errors\r\n[refuse]"
-#define R_421_USERS  "421 Too many USER lines\r\n[refuse]"
-#define R_421_BUSY   "421 Too busy: try again later\r\n[refuse]"
-#define R_451        "451 Accounts are out of reach: try again later\r\n"
-#define R_500        "500 That command is not known; HELP lists those that are\r\n"
-#define R_500_LONG   "500 Line too long: 512 bytes at most, with its end\r\n"
-#define R_501_NAME   "501 That is not a name: 1 to 64 letters, digits and . _ - + @\r\n"
-#define R_501_NEW    "501 A new account's password has 8 to 256 bytes\r\n"
-#define R_501_NUL    "501 A password holds no NUL and no CR\r\n"
-#define R_501_OPTION "501 That option is not known; FEAT lists those that are\r\n"
-#define R_503        "503 Say USER first\r\n"
-#define R_530        "530 Name or password is wrong\r\n"
-#define R_534                                                                                                          \
-	"534 No password may travel on this path, which is not encrypted: use a tunnel, or this machine's own "        \
-	"addresses\r\n"
-
-#define NEWS       "Last login 2026-01-02T03:04:05Z from 127.0.0.1"
-#define IN_AS_ANNA "[secret correct horse]230-" NEWS "\r\n" R_230("anna")
-#define ASKED_ANNA "[name anna]" R_331
-#define TEN(x)     x x x x x x x x x x
-
-/* Both ends of one run: the dialogue, the keeper that answers it, and all that was said. */
-struct talk {
-	struct dialogue dialogue;
-	bool is_in, is_over, was_down;
-	bool checks_wiping; /* for transcripts that hold each secret once */
-	size_t out_len, out_cap;
-	char *out;
-};
-
-static void put(struct talk *t, const void *bytes, size_t len)
-{
-	while (t->out_cap < t->out_len + len) {
-		t->out_cap = t->out_cap ? 2 * t->out_cap : 4096;
-		t->out = realloc(t->out, t->out_cap);
-		assert_non_null(t->out);
-	}
-	memcpy(t->out + t->out_len, bytes, len);
-	t->out_len += len;
-}
-
-static void put_text(struct talk *t, const char *text)
-{
-	put(t, text, strlen(text));
-}
-
-static void put_reply(struct talk *t, const struct dialogue_reply *reply)
-{
-	assert_true(reply->len > 0 && reply->len <= sizeof(reply->text));
-	assert_memory_equal(reply->text + reply->len - 2, "\r\n", 2);
-	put(t, reply->text, reply->len);
-}
-
-static bool name_begins(const struct talk *t, const char *with)
-{
-	return strncmp(t->dialogue.name, with, strlen(with)) == 0;
-}
-
-static enum dialogue_answer judge_name(struct talk *t)
-{
-	const struct dialogue *d = &t->dialogue;
-
-	if (name_begins(t, "busy"))
-		return ANSWER_BUSY;
-	if (name_begins(t, "down") && !t->was_down) {
-		t->was_down = true;
-		return ANSWER_UNAVAILABLE;
-	}
-	if (d->name_len > WIRE_NAME_BYTES_MAX || strpbrk(d->name, "\r \x1b"))
-		return ANSWER_BAD_NAME;
-	return name_begins(t, "new") ? ANSWER_UNKNOWN : ANSWER_KNOWN;
-}
-
-/* The keeper writes one of the names another way than it was given. */
-static enum dialogue_step answer_name(struct talk *t, struct dialogue_reply *reply)
-{
-	struct dialogue *d = &t->dialogue;
-	const char *written = strcmp(d->name, "e\xcc\x81va") == 0 ? "\xc3\xa9va" : NULL;
-
-	put_text(t, "[name ");
-	put(t, d->name, d->name_len);
-	put_text(t, "]");
-	assert_int_equal(d->name[d->name_len], '\0');
-	return dialogue_answer(d, judge_name(t), written, NULL, reply);
-}
-
-static enum dialogue_answer judge_secret(struct talk *t, const uint8_t *secret, size_t len)
-{
-	static const char right[] = "correct horse";
-	bool creates = t->dialogue.creates;
-
-	if (name_begins(t, "late") && !t->was_down) {
-		t->was_down = true;
-		return ANSWER_UNAVAILABLE;
-	}
-	if (creates && (len < WIRE_SECRET_BYTES_MIN || len > WIRE_SECRET_BYTES_MAX))
-		return ANSWER_BAD_SECRET;
-	if (creates || name_begins(t, "any") || (len == strlen(right) && memcmp(secret, right, len) == 0))
-		return ANSWER_IN;
-	return ANSWER_REFUSED;
-}
-
-static enum dialogue_step answer_secret(struct talk *t, struct dialogue_reply *reply)
-{
-	size_t len, wiped_len;
-	uint8_t secret[WIRE_SECRET_LINE_MAX];
-	const uint8_t *given = dialogue_secret(&t->dialogue, &len);
-
-	assert_true(len <= sizeof(secret));
-	memcpy(secret, given, len);
-	put_text(t, "[secret ");
-	put(t, secret, len);
-	put_text(t, "]");
-	const char *news = name_begins(t, "anna") ? NEWS : NULL;
-	enum dialogue_step step = dialogue_answer(&t->dialogue, judge_secret(t, secret, len), NULL, news, reply);
-	dialogue_secret(&t->dialogue, &wiped_len);
-	assert_int_equal(wiped_len, 0);
-	for (size_t i = 0; t->checks_wiping && i + 4 <= len; i++) { /* not even four of its bytes are left */
-		if (memmem(&t->dialogue, sizeof(t->dialogue), secret + i, 4))
-			fail_msg("byte %zu and on of the secret is left in the dialogue after its answer", i);
-	}
-	return step;
-}
-
-static void finish(struct talk *t, const struct dialogue_reply *reply, const char *how)
-{
-	put_reply(t, reply);
-	put_text(t, how);
-	t->is_over = true;
-}
-
-/* Does what the dialogue wants; returns whether it may be asked again. */
-static bool follow(struct talk *t, enum dialogue_step step, struct dialogue_reply *reply)
-{
-	size_t len;
-
-	switch (step) {
-	case DIALOGUE_MORE: assert_int_equal(reply->len, 0); return false;
-	case DIALOGUE_KEEPALIVE:
-		put_text(t, "[keepalive off]");
-		put_reply(t, reply);
-		return true;
-	case DIALOGUE_REPLY: put_reply(t, reply); return true;
-	case DIALOGUE_ASK_NAME: return follow(t, answer_name(t, reply), reply);
-	case DIALOGUE_ASK_SECRET: return follow(t, answer_secret(t, reply), reply);
-	case DIALOGUE_END: finish(t, reply, "[end]"); return false;
-	case DIALOGUE_REFUSE: finish(t, reply, "[refuse]"); return false;
-	case DIALOGUE_IN:
-		put_reply(t, reply);
-		put_text(t, "[in]");
-		t->is_in = true;
-		const uint8_t *rest = dialogue_rest(&t->dialogue, &len);
-		put(t, rest, len);
-		return false;
-	}
-	fail();
-	return false;
-}
-
-static void feed(struct talk *t, const uint8_t *data, size_t len)
-{
-	struct dialogue_reply reply;
-
-	while (len > 0 && !t->is_in && !t->is_over) {
-		size_t room = dialogue_room(&t->dialogue);
-		assert_true(room > 0);
-		size_t n = len < room ? len : room;
-		dialogue_feed(&t->dialogue, data, n);
-		data += n;
-		len -= n;
-		while (follow(t, dialogue_next(&t->dialogue, &reply), &reply))
-			;
-	}
-	if (t->is_in)
-		put(t, data, len);
-}
-
-struct transcript {
-	const void *in;
-	size_t in_len;
-	const void *out;
-	size_t out_len;
-	bool no_secrets; /* a path that no secret may take */
-	bool checks_wiping;
-};
-
-#define SAYS(in, out)                                                                                                  \
-	{                                                                                                              \
-		in, sizeof(in) - 1, out, sizeof(out) - 1, false, false                                                 \
-	}
-#define SAYS_IN_CLEAR(in, out)                                                                                         \
-	{                                                                                                              \
-		in, sizeof(in) - 1, out, sizeof(out) - 1, true, false                                                  \
-	}
-
-static void begin(struct talk *t, const struct transcript *script)
-{
-	free(t->out);
-	*t = (struct talk){.checks_wiping = script->checks_wiping};
-	dialogue_init(&t->dialogue, !script->no_secrets, 300);
-}
-
-static void expect(const struct talk *t, const struct transcript *script, size_t cut, size_t cut2)
-{
-	if (t->out_len == script->out_len && (t->out_len == 0 || memcmp(t->out, script->out, t->out_len) == 0))
-		return;
-	print_error("cut at %zu and %zu of: %.*s\nsaid:   %.*s\nwanted: %.*s\n", cut, cut2, (int)script->in_len,
-	            (const char *)script->in, (int)t->out_len, t->out, (int)script->out_len, (const char *)script->out);
-	fail();
-}
-
-static void cut_in_three(struct talk *t, const struct transcript *script, size_t cut, size_t cut2)
-{
-	const uint8_t *in = script->in;
-
-	begin(t, script);
-	feed(t, in, cut);
-	feed(t, in + cut, cut2 - cut);
-	feed(t, in + cut2, script->in_len - cut2);
-	expect(t, script, cut, cut2);
-}
-
-static uint64_t random_state;
-
-static size_t below(size_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % n;
-}
-
-static void byte_by_byte(struct talk *t, const struct transcript *script)
-{
-	begin(t, script);
-	for (size_t i = 0; i < script->in_len; i++)
-		feed(t, (const uint8_t *)script->in + i, 1);
-	expect(t, script, 1, 1);
-}
-
-/* Cut in two everywhere, or, where that is too often, near both ends and at some places between. */
-static void play(const struct transcript *script)
-{
-	struct talk t = {0};
-	size_t len = script->in_len;
-
-	for (size_t cut = 0; cut <= len; cut++) {
-		cut_in_three(&t, script, cut, len);
-		if (len > 10 * WIRE_LINE_MAX && cut > 2 * WIRE_LINE_MAX && cut < len - 2 * WIRE_LINE_MAX)
-			cut += below(len / 20);
-	}
-	for (unsigned i = 0; i < 100; i++) {
-		size_t cut = below(len + 1);
-		cut_in_three(&t, script, cut, cut + below(len - cut + 1));
-	}
-	byte_by_byte(&t, script);
-	free(t.out);
-}
-
-static void play_all(const struct transcript *script, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		play(&script[i]);
-}
 
 static void test_logins(void **state)
 {
@@ -314,7 +34,7 @@ static void test_logins(void **state)
 	};
 
 	(void)state;
-	play_all(scripts, array_size(scripts));
+	talk_play_all(scripts, array_size(scripts));
 }
 
 /* What follows the LF of the PASS line is echo data if it was right, and commands if it was wrong. */
@@ -332,12 +52,12 @@ static void test_bytes_behind_pass(void **state)
 	char in[sizeof(login) + 2000], out[sizeof(replies) + 2000];
 
 	(void)state;
-	play_all(scripts, array_size(scripts));
+	talk_play_all(scripts, array_size(scripts));
 	memcpy(in, login, sizeof(login));
 	memcpy(out, replies, sizeof(replies));
 	for (size_t i = 0; i < 2000; i++)
 		in[sizeof(login) - 1 + i] = out[sizeof(replies) - 1 + i] = (char)(i * 7);
-	play(&(struct transcript){in, sizeof(login) - 1 + 2000, out, sizeof(replies) - 1 + 2000, false, false});
+	talk_play(&(struct transcript){in, sizeof(login) - 1 + 2000, out, sizeof(replies) - 1 + 2000, false, false});
 }
 
 static void test_commands(void **state)
@@ -356,7 +76,7 @@ static void test_commands(void **state)
 	};
 
 	(void)state;
-	play_all(scripts, array_size(scripts));
+	talk_play_all(scripts, array_size(scripts));
 }
 
 static void test_errors(void **state)
@@ -385,7 +105,7 @@ static void test_errors(void **state)
 	};
 
 	(void)state;
-	play_all(scripts, array_size(scripts));
+	talk_play_all(scripts, array_size(scripts));
 }
 
 static void test_arguments(void **state)
@@ -405,7 +125,7 @@ static void test_arguments(void **state)
 	};
 
 	(void)state;
-	play_all(scripts, array_size(scripts));
+	talk_play_all(scripts, array_size(scripts));
 }
 
 /* A line that begins with start and is filled up to len bytes with its end, then NOOP; it is out's first reply. */
@@ -427,7 +147,7 @@ static void play_line(const char *start, size_t len, const char *end, const char
 		n += (size_t)snprintf(out + n, 500, "]%s", R_501_NAME);
 	}
 	n += (size_t)snprintf(out + n, 100, "%s", R_200);
-	play(&(struct transcript){in, len + 5, out, n, false, false});
+	talk_play(&(struct transcript){in, len + 5, out, n, false, false});
 	free(in);
 	free(out);
 }
@@ -461,7 +181,7 @@ static void test_longest_secret(void **state)
 			             R_230("any"));
 		else
 			m = snprintf(out, sizeof(out), "[name any]%s%s%s", R_331, R_500_LONG, R_200);
-		play(&(struct transcript){in, (size_t)n, out, (size_t)m, false, false});
+		talk_play(&(struct transcript){in, (size_t)n, out, (size_t)m, false, false});
 	}
 }
 
@@ -480,7 +200,7 @@ static void test_secret_is_wiped(void **state)
 	for (size_t i = 0; i < array_size(scripts); i++) {
 		struct transcript script = scripts[i];
 		script.checks_wiping = true;
-		play(&script);
+		talk_play(&script);
 	}
 }
 
@@ -496,7 +216,7 @@ static void test_waits_for_answer(void **state)
 	dialogue_feed(&d, (const uint8_t *)in, sizeof(in) - 1);
 	assert_int_equal(dialogue_next(&d, &reply), DIALOGUE_ASK_NAME);
 	assert_int_equal(dialogue_next(&d, &reply), DIALOGUE_MORE);
-	assert_int_equal(dialogue_answer(&d, ANSWER_KNOWN, NULL, NULL, &reply), DIALOGUE_REPLY);
+	assert_int_equal(dialogue_answer(&d, &(struct dialogue_said){.answer = ANSWER_KNOWN}, &reply), DIALOGUE_REPLY);
 	assert_int_equal(dialogue_next(&d, &reply), DIALOGUE_REPLY);
 	assert_memory_equal(reply.text, R_200, reply.len);
 }
@@ -518,14 +238,20 @@ static void test_longest_replies(void **state)
 	dialogue_init(&d, true, UINT32_MAX);
 	dialogue_feed(&d, (const uint8_t *)line, WIRE_LINE_MAX);
 	assert_int_equal(dialogue_next(&d, &reply), DIALOGUE_ASK_NAME);
-	assert_int_equal(dialogue_answer(&d, ANSWER_UNKNOWN, NULL, NULL, &reply), DIALOGUE_REPLY);
+	assert_int_equal(dialogue_answer(&d, &(struct dialogue_said){.answer = ANSWER_UNKNOWN}, &reply),
+	                 DIALOGUE_REPLY);
 	assert_memory_equal(reply.text + reply.len - 20, "t: PASS creates it\r\n", 20);
 	assert_true(dialogue_room(&d) >= 12);
 	dialogue_feed(&d, (const uint8_t *)"PASS secret\n", 12);
 	assert_int_equal(dialogue_next(&d, &reply), DIALOGUE_ASK_SECRET);
-	assert_int_equal(dialogue_answer(&d, ANSWER_IN, NULL, news, &reply), DIALOGUE_IN);
+	assert_int_equal(
+	    dialogue_answer(&d,
+	                    &(struct dialogue_said){
+	                        .answer = ANSWER_IN, .news = news, .address = news, .token = news, .expires = news},
+	                    &reply),
+	    DIALOGUE_IN);
 	assert_memory_equal(reply.text, "230-0000", 8);
-	assert_memory_equal(reply.text + 4 + 256, "\r\n230 Welcome, 0000", 19);
+	assert_memory_equal(reply.text + 4 + 256, "\r\n230-You come from 0", 21);
 	assert_memory_equal(reply.text + reply.len - 16, "7. Echo begins\r\n", 16);
 }
 
@@ -550,6 +276,9 @@ static void test_random_transcripts(void **state)
 	    "USER late\n",
 	    "HELP\n",
 	    "QUIT",
+	    "OPTS TOKEN\n",
+	    "RESUME wrong\n",
+	    "RESUME " TOKEN_1 "\r\n",
 	};
 	struct talk whole = {0}, cut = {0};
 
@@ -557,21 +286,22 @@ static void test_random_transcripts(void **state)
 	for (unsigned round = 0; round < 2000; round++) {
 		char in[4096];
 		size_t len = 0;
-		for (size_t i = 1 + below(25); i > 0; i--) {
-			const char *piece = pieces[below(array_size(pieces))];
-			for (size_t times = below(20) ? 1 : below(90); times > 0 && len + 20 < sizeof(in); times--)
+		for (size_t i = 1 + talk_below(25); i > 0; i--) {
+			const char *piece = pieces[talk_below(array_size(pieces))];
+			for (size_t times = talk_below(20) ? 1 : talk_below(90); times > 0 && len + 64 < sizeof(in);
+			     times--)
 				len += (size_t)snprintf(in + len, sizeof(in) - len, "%s", piece);
 		}
 		struct transcript script = {in, len, NULL, 0, false, false};
-		begin(&whole, &script);
-		feed(&whole, (const uint8_t *)in, len);
+		talk_begin(&whole, &script);
+		talk_feed(&whole, (const uint8_t *)in, len);
 		script.out = whole.out;
 		script.out_len = whole.out_len;
 		for (unsigned i = 0; i < 10; i++) {
-			size_t at = below(len + 1);
-			cut_in_three(&cut, &script, at, at + below(len - at + 1));
+			size_t at = talk_below(len + 1);
+			talk_cut_in_three(&cut, &script, at, at + talk_below(len - at + 1));
 		}
-		byte_by_byte(&cut, &script);
+		talk_byte_by_byte(&cut, &script);
 	}
 	free(whole.out);
 	free(cut.out);
@@ -579,7 +309,6 @@ static void test_random_transcripts(void **state)
 
 int main(void)
 {
-	const char *given = getenv("TEST_SEED");
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_logins),
 	    cmocka_unit_test(test_bytes_behind_pass),
@@ -594,7 +323,6 @@ int main(void)
 	    cmocka_unit_test(test_random_transcripts),
 	};
 
-	random_state = (given ? strtoull(given, NULL, 0) : clock_now_ns()) | 1;
-	printf("TEST_SEED=%llu\n", (unsigned long long)random_state);
+	talk_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

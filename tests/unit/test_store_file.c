@@ -43,9 +43,9 @@ static void what_is_not_ours_is_refused_and_left_alone(void **state)
 	unlink(p->path);
 	s = open_at(p, p->path);
 	store_close(s);
-	run_sql(p->path, "PRAGMA user_version = 2");
+	run_sql(p->path, "PRAGMA user_version = 3");
 	refuses_and_leaves_alone(p, "newer");
-	run_sql(p->path, "PRAGMA user_version = 1; DROP TABLE account");
+	run_sql(p->path, "PRAGMA user_version = 1; DROP TABLE account; DROP TABLE token; DROP TABLE tally");
 	refuses_and_leaves_alone(p, "no such table");
 }
 
@@ -56,7 +56,7 @@ static void a_newer_version_is_seen_in_the_log_too(void **state)
 
 	store_close(open_at(p, p->path));
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	refuses_to_open(p, p->path, "newer");
 	sqlite3_close(db);
 }

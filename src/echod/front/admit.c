@@ -178,7 +178,8 @@ static enum addresses_verdict enter(struct connection *c, bool by_relay)
 {
 	struct worker *w = c->worker;
 	enum addresses_verdict verdict = ADDRESSES_IN;
-	bool is_limited = !c->path_is_local || w->front->config.limit_local;
+	bool is_limited =
+	    c->peer.family != AF_UNIX && (!c->path_is_local || w->front->config.limit_local);
 
 	if (!is_limited && !by_relay)
 		return verdict;

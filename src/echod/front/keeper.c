@@ -114,8 +114,12 @@ static void link_ready(struct loop_source *source, uint32_t events)
 	uint32_t slot = (uint32_t)verdict.id, sequence = (uint32_t)(verdict.id >> 32);
 	verdict.name[sizeof(verdict.name) - 1] = '\0';
 	verdict.news[sizeof(verdict.news) - 1] = '\0';
+	verdict.token[sizeof(verdict.token) - 1] = '\0';
+	verdict.used[sizeof(verdict.used) - 1] = '\0';
+	verdict.issued[sizeof(verdict.issued) - 1] = '\0';
 	if (slot < KEEPER_SLOTS && k->slot[slot].connection && k->slot[slot].sequence == sequence)
 		answer(k, slot, &verdict);
+	explicit_bzero(&verdict, sizeof(verdict)); /* it may hold a token */
 }
 
 /* Nobody joins a link anew, so it is not given up for want of memory. */

@@ -9,6 +9,13 @@
 
 #define AGAIN_MS 100
 
+/* A verdict may hold a token. */
+static void forget(struct judge_case *jc)
+{
+	password_wipe(jc->verdict.token, sizeof(jc->verdict.token));
+	free(jc);
+}
+
 static void drop(struct front_link *l)
 {
 	if (l->source.fd < 0)
@@ -21,7 +28,7 @@ static void drop(struct front_link *l)
 	while (l->unsent) {
 		struct pool_job *job = l->unsent;
 		l->unsent = job->next;
-		free(container_of(job, struct judge_case, job));
+		forget(container_of(job, struct judge_case, job));
 	}
 	l->unsent_end = &l->unsent;
 }
@@ -47,7 +54,7 @@ static void send_verdicts(struct front_link *l)
 			return;
 		}
 		l->unsent = jc->job.next;
-		free(jc);
+		forget(jc);
 	}
 	l->unsent_end = &l->unsent;
 	if (l->waits)
@@ -58,7 +65,7 @@ static void send_verdicts(struct front_link *l)
 void front_link_deliver(struct front_link *l, struct judge_case *jc)
 {
 	if (l->source.fd < 0 || l->generation != jc->generation) {
-		free(jc); /* the front that asked is gone */
+		forget(jc); /* the front that asked is gone */
 		return;
 	}
 	bool was_empty = l->unsent == NULL;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "judge_token.h"
 #include "name.h"
 #include "text.h"
 
@@ -12,7 +13,7 @@ int judge_open_court(struct judge_court *court)
 	return password_hash(court->cost, "", 0, court->dummy_hash);
 }
 
-static void decide(struct judge_case *jc, enum dialogue_answer answer)
+void judge_decide(struct judge_case *jc, enum dialogue_answer answer)
 {
 	jc->verdict.answer = (uint32_t)answer;
 }
@@ -22,47 +23,81 @@ static bool registration_is_open(const struct judge_case *jc)
 	return jc->ask.listener < jc->court->listeners && jc->court->register_open[jc->ask.listener];
 }
 
+/* No front of ours asks otherwise. */
+static bool makes_sense(const struct judge_case *jc)
+{
+	const struct ask *ask = &jc->ask;
+
+	if (ask->name_len > sizeof(ask->name) || ask->secret_len > sizeof(ask->secret) || ask->creates > 1 ||
+	    ask->wants_token > 1 || ask->path_safe > 1 || ask->is_local > 1)
+		return false;
+	switch (ask->kind) {
+	case ASK_NAME: return true;
+	case ASK_SECRET:
+	case ASK_RESUME: return ask->path_safe || jc->court->allow_cleartext;
+	default: return false;
+	}
+}
+
+static bool is_token(struct judge_case *jc)
+{
+	bool is = token_read(jc->ask.secret, jc->ask.secret_len, jc->digest);
+
+	password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
+	if (is)
+		token_mark(jc->digest, jc->verdict.used);
+	return is;
+}
+
 bool judge_at_once(struct judge_case *jc)
 {
 	const struct ask *ask = &jc->ask;
 
 	jc->verdict = (struct verdict){.id = ask->id};
-	if (ask->name_len > sizeof(ask->name) || ask->secret_len > sizeof(ask->secret)) {
-		decide(jc, ANSWER_UNAVAILABLE); /* no front of ours says this */
+	if (!makes_sense(jc)) {
+		judge_decide(jc, ANSWER_UNAVAILABLE);
 		return true;
+	}
+	if (ask->kind == ASK_RESUME) {
+		judge_decide(jc, ANSWER_REFUSED);
+		return !is_token(jc);
 	}
 	_Static_assert(sizeof(jc->verdict.name) >= NAME_BYTES_MAX + 1, "a verdict takes any name");
 	int err = name_normalise(ask->name, ask->name_len, jc->verdict.name);
 	if (err) {
 		jc->verdict.name[0] = '\0';
-		decide(jc, err == -ENOMEM ? ANSWER_UNAVAILABLE : ANSWER_BAD_NAME);
+		judge_decide(jc, err == -ENOMEM ? ANSWER_UNAVAILABLE : ANSWER_BAD_NAME);
 		return true;
 	}
 	if (ask->kind == ASK_NAME && !registration_is_open(jc)) {
-		decide(jc, ANSWER_KNOWN);
-		return true;
-	}
-	if (ask->kind != ASK_NAME && ask->kind != ASK_SECRET) {
-		decide(jc, ANSWER_UNAVAILABLE);
+		judge_decide(jc, ANSWER_KNOWN);
 		return true;
 	}
 	return false;
 }
 
-static void out_of_reach(struct judge_case *jc, const struct store *store)
+bool judge_would_create(const struct judge_case *jc)
+{
+	return jc->ask.kind == ASK_SECRET && jc->ask.creates && registration_is_open(jc) &&
+	       password_acceptable(jc->ask.secret, jc->ask.secret_len);
+}
+
+void judge_out_of_reach(struct judge_case *jc, const struct store *store)
 {
 	log_event(jc->court->log, LOG_ERROR, "store_failed", "%s", store_why(store));
-	decide(jc, ANSWER_UNAVAILABLE);
+	judge_decide(jc, ANSWER_UNAVAILABLE);
 }
 
 static void judge_name(struct judge_case *jc, struct store *store)
 {
 	switch (store_find(store, jc->verdict.name, &jc->account)) {
-	case STORE_OK: decide(jc, ANSWER_KNOWN); break;
-	case STORE_ABSENT: decide(jc, ANSWER_UNKNOWN); break;
+	case STORE_OK: judge_decide(jc, ANSWER_KNOWN); break;
+	case STORE_ABSENT: judge_decide(jc, ANSWER_UNKNOWN); break;
 	case STORE_EXISTS:
+	case STORE_TOO_MANY:
+	case STORE_SPENT:
 	case STORE_BUSY:
-	case STORE_UNAVAILABLE: out_of_reach(jc, store); break;
+	case STORE_UNAVAILABLE: judge_out_of_reach(jc, store); break;
 	}
 	jc->account.name[0] = '\0';
 }
@@ -73,7 +108,7 @@ static bool hash(struct judge_case *jc, char out[PASSWORD_HASH_MAX])
 		return true;
 	log_event(jc->court->log, LOG_ERROR, "hash_failed", "no memory for a password hash of %u KiB",
 	          jc->court->cost.kib);
-	decide(jc, ANSWER_UNAVAILABLE);
+	judge_decide(jc, ANSWER_UNAVAILABLE);
 	return false;
 }
 
@@ -81,28 +116,46 @@ static bool hash(struct judge_case *jc, char out[PASSWORD_HASH_MAX])
 static void create(struct judge_case *jc, struct store *store)
 {
 	char hashed[PASSWORD_HASH_MAX];
+	struct store_token token;
+	struct store_new account = {.name = jc->verdict.name,
+	                            .hash = hashed,
+	                            .created_us = clock_wall_us(),
+	                            .accounts_max = jc->court->max_accounts};
 
 	if (!registration_is_open(jc)) {
-		decide(jc, ANSWER_REFUSED);
+		judge_decide(jc, ANSWER_REFUSED);
 		return;
 	}
 	if (!password_acceptable(jc->ask.secret, jc->ask.secret_len)) {
-		decide(jc, ANSWER_BAD_SECRET);
+		judge_decide(jc, ANSWER_BAD_SECRET);
 		return;
 	}
 	if (!hash(jc, hashed))
 		return;
-	switch (store_add(store, jc->verdict.name, hashed, clock_wall_us())) {
+	if (jc->ask.wants_token) {
+		judge_token_make(jc, &token);
+		account.token = &token;
+	}
+	switch (store_register(store, &account)) {
 	case STORE_OK:
 		text_copy(jc->account.name, sizeof(jc->account.name), jc->verdict.name);
 		jc->verdict.created = 1;
-		decide(jc, ANSWER_IN);
+		judge_decide(jc, ANSWER_IN);
 		break;
-	case STORE_EXISTS: decide(jc, ANSWER_REFUSED); break;
+	case STORE_EXISTS: judge_decide(jc, ANSWER_REFUSED); break;
+	case STORE_TOO_MANY:
+		log_event(jc->court->log, LOG_WARNING, "accounts_full",
+		          "there are %lld accounts, so %s was not made: remove some, or raise --max-accounts",
+		          (long long)jc->court->max_accounts, jc->verdict.name);
+		judge_decide(jc, ANSWER_FULL);
+		break;
 	case STORE_ABSENT:
+	case STORE_SPENT:
 	case STORE_BUSY:
-	case STORE_UNAVAILABLE: out_of_reach(jc, store); break;
+	case STORE_UNAVAILABLE: judge_out_of_reach(jc, store); break;
 	}
+	if (!jc->verdict.created)
+		judge_token_drop(jc);
 	password_wipe(hashed, sizeof(hashed));
 }
 
@@ -116,8 +169,10 @@ static void rehash(struct judge_case *jc, struct store *store)
 	if (password_hash(jc->court->cost, jc->ask.secret, jc->ask.secret_len, hashed))
 		return;
 	/* Where it cannot be stored now, the next login does it. */
-	if (store_set_hash(store, jc->account.name, hashed, jc->account.hash) == STORE_OK)
+	if (store_set_hash(store, jc->account.name, hashed, jc->account.hash) == STORE_OK) {
+		text_copy(jc->account.hash, sizeof(jc->account.hash), hashed);
 		log_event(jc->court->log, LOG_INFO, "rehash", "made the stored hash of %s stronger", jc->account.name);
+	}
 	password_wipe(hashed, sizeof(hashed));
 }
 
@@ -128,7 +183,7 @@ static void verify(struct judge_case *jc, struct store *store, bool exists)
 
 	if (password_verify(stored, jc->ask.secret, jc->ask.secret_len, &match)) {
 		log_event(jc->court->log, LOG_ERROR, "hash_failed", "no memory to check a password");
-		decide(jc, ANSWER_UNAVAILABLE);
+		judge_decide(jc, ANSWER_UNAVAILABLE);
 		jc->account.name[0] = '\0';
 		return;
 	}
@@ -137,12 +192,14 @@ static void verify(struct judge_case *jc, struct store *store, bool exists)
 		          "the stored password of %s is no hash that is accepted: set it anew with echoctl user passwd",
 		          jc->account.name);
 	if (match == PASSWORD_RIGHT && exists && !jc->account.disabled) {
-		decide(jc, ANSWER_IN);
+		judge_decide(jc, ANSWER_IN);
 		rehash(jc, store);
+		if (jc->ask.wants_token)
+			judge_token_begin(jc, store);
 		return;
 	}
 	jc->failed = exists;
-	decide(jc, ANSWER_REFUSED);
+	judge_decide(jc, ANSWER_REFUSED);
 }
 
 static void judge_secret(struct judge_case *jc, struct store *store)
@@ -155,21 +212,42 @@ static void judge_secret(struct judge_case *jc, struct store *store)
 	case STORE_OK: verify(jc, store, true); break;
 	case STORE_ABSENT: verify(jc, store, false); break;
 	case STORE_EXISTS:
+	case STORE_TOO_MANY:
+	case STORE_SPENT:
 	case STORE_BUSY:
-	case STORE_UNAVAILABLE: out_of_reach(jc, store); break;
+	case STORE_UNAVAILABLE: judge_out_of_reach(jc, store); break;
 	}
+}
+
+static void judge_question(struct judge_case *jc, struct store *store)
+{
+	switch (jc->ask.kind) {
+	case ASK_NAME: judge_name(jc, store); break;
+	case ASK_SECRET: judge_secret(jc, store); break;
+	case ASK_RESUME: judge_token_resume(jc, store); break;
+	}
+	password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
+	password_wipe(jc->account.hash, sizeof(jc->account.hash));
+}
+
+void judge_tell_upgrade(const struct judge_court *court, struct store *store)
+{
+	if (store_was_upgraded(store))
+		log_event(court->log, LOG_WARNING, "store_upgraded",
+		          "the accounts' file %s was of an older version: from now on older echods refuse it",
+		          court->accounts);
 }
 
 void judge_work(void *own, struct pool_job *job)
 {
 	struct judge_case *jc = container_of(job, struct judge_case, job);
 
-	if (jc->ask.kind == ASK_NAME)
-		judge_name(jc, own);
-	else
-		judge_secret(jc, own);
-	password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
-	password_wipe(jc->account.hash, sizeof(jc->account.hash));
+	switch (jc->task) {
+	case JUDGE_QUESTION: judge_question(jc, own); break;
+	case JUDGE_END_FAMILY: judge_token_end_family(jc, own); break;
+	case JUDGE_END_ALL: judge_token_end_all(jc, own); break;
+	}
+	judge_tell_upgrade(jc->court, own);
 }
 
 void *judge_begin(void *arg)

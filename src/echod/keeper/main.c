@@ -15,23 +15,17 @@
 #include "front_link.h"
 #include "judge.h"
 #include "loop.h"
+#include "name.h"
+#include "newcomers.h"
 #include "orders.h"
 #include "program.h"
-#include "stamps.h"
+#include "stamping.h"
 #include "text.h"
 
-#define HASH_QUEUE     64   /* passwords that may wait; full means 421 at once */
-#define NAME_QUEUE     1024 /* names that may wait: each costs microseconds */
-#define HASH_NICE      5    /* a hash yields to an echo */
-#define STAMP_EVERY_MS 1000
-
-/* Stamps that are gathered, or on their way to the store; the two change places. */
-struct stamp_job {
-	struct pool_job job; /* first */
-	struct stamps stamps;
-	bool failed;
-};
-
+#define HASH_QUEUE  64   /* passwords that may wait; full means 421 at once */
+#define NAME_QUEUE  1024 /* names that may wait: each costs microseconds */
+#define TOKEN_QUEUE 1024 /* tokens that may wait: one that is good costs a write to the disk, others a look-up */
+#define HASH_NICE   5    /* a hash yields to an echo */
 struct keeper {
 	struct loop loop;
 	struct loop_source parent, done;
@@ -39,17 +33,18 @@ struct keeper {
 	struct judge_court court;
 	struct counters *counters;
 	int log_fd;
-	bool started;
-	struct pool *hash_pool, *name_pool, *stamp_pool;
+	bool started, ending;
+	struct pool *hash_pool, *name_pool, *token_pool;
 	struct front_link link[ORDER_WORKERS_MAX];
-	struct stamp_job stamp_job[2], *gathering, *stamping; /* stamping is NULL while none is under way */
-	struct deadline stamp_time;
-	_Atomic uint64_t stamp_gauge;
+	struct stamping stamping;
+	struct newcomers newcomers;
+	struct token_clock clock;
+	_Atomic uint64_t token_gauge;
 };
 
-static void tell_parent(enum order_kind kind, const char *text)
+static void tell_parent(enum order_kind kind, const char *text, uint64_t value)
 {
-	struct order order = {.kind = (uint32_t)kind};
+	struct order order = {.kind = (uint32_t)kind, .value = value};
 
 	text_copy(order.text, sizeof(order.text), text);
 	int err = channel_send(ORDER_FD, &order, sizeof(order), -1, 0);
@@ -61,113 +56,91 @@ static void tell_parent(enum order_kind kind, const char *text)
 
 static _Noreturn void fail(struct keeper *k, const char *sentence)
 {
-	tell_parent(ORDER_FAILED, sentence);
+	tell_parent(ORDER_FAILED, sentence, 0);
 	log_finish(k->court.log);
 	_exit(1);
 }
 
-/* What the user should know of this account: its last login, and the failures since. */
-static void tell_news(struct judge_case *jc)
+/* Every verdict goes out by here. */
+static void deliver(struct keeper *k, struct judge_case *jc)
 {
-	const struct account *a = &jc->account;
-	char when[CLOCK_TEXT_MAX], from[STORE_ADDRESS_MAX];
-
-	if (!a->last_login_us && !a->failures)
-		return;
-	clock_format_s(when, a->last_login_us);
-	text_escape(from, sizeof(from), a->last_address,
-	            strlen(a->last_address)); /* a damaged store may hold anything */
-	if (!a->last_login_us)
-		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Failed logins before this first one: %lld",
-		         (long long)a->failures);
-	else
-		snprintf(jc->verdict.news, sizeof(jc->verdict.news), "Last login %s from %s; failed logins since: %lld",
-		         when, from, (long long)a->failures);
+	if (jc->counted && !jc->verdict.created)
+		newcomers_take_back(&k->newcomers, &jc->ask.peer, k->loop.now_ms);
+	stamping_note(&k->stamping, jc);
+	front_link_deliver(&k->link[jc->link], jc);
 }
 
-static void stamp(struct keeper *k, struct judge_case *jc)
+/* A task of the keeper's own; the caller submits it. NULL where memory is out. */
+static struct judge_case *new_task(struct keeper *k, enum judge_task task)
 {
-	struct stamps *gathered = &k->gathering->stamps;
-	char address[PEER_TEXT_MAX];
+	struct judge_case *jc = calloc(1, sizeof(*jc));
 
-	if (jc->verdict.answer == ANSWER_IN) {
-		peer_format(&jc->ask.peer, address);
-		if (k->stamping) /* the older ones first */
-			stamps_apply(&k->stamping->stamps, &jc->account);
-		stamps_apply(gathered, &jc->account);
-		tell_news(jc);
-		stamps_login(gathered, jc->verdict.name, address, clock_wall_us());
-	} else if (jc->failed) {
-		stamps_failure(gathered, jc->verdict.name);
-	} else {
-		return;
+	if (jc) {
+		jc->task = task;
+		jc->court = &k->court;
 	}
-	if (!deadline_armed(&k->stamp_time))
-		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
+	return jc;
+}
+
+/* At the end there is no thread any more to do it. */
+static void do_now(struct keeper *k, struct judge_case *jc)
+{
+	struct store *store = judge_begin(&k->court);
+
+	if (store)
+		judge_work(store, &jc->job);
+	store_close(store);
+	free(jc);
+}
+
+/* The same thread that judges tokens does it, so none that is asked about later is judged before. */
+static void end_family(struct keeper *k, const struct judge_case *replay)
+{
+	struct judge_case *jc = new_task(k, JUDGE_END_FAMILY);
+
+	if (jc)
+		memcpy(jc->digest, replay->digest, sizeof(jc->digest));
+	if (jc && k->ending) {
+		do_now(k, jc);
+	} else if (!jc || pool_submit(k->token_pool, &jc->job)) {
+		log_event(
+		    k->court.log, LOG_ERROR, "revoke_failed",
+		    "no memory to end the tokens of a login of which token %s was used again; the next use does it",
+		    replay->verdict.used);
+		free(jc);
+	}
 }
 
 static void judged(struct keeper *k, struct judge_case *jc)
 {
+	switch (jc->task) {
+	case JUDGE_QUESTION: break;
+	case JUDGE_END_ALL:
+		if (!k->ending)
+			tell_parent(ORDER_DONE, "", (uint64_t)jc->ended);
+		free(jc);
+		return;
+	case JUDGE_END_FAMILY: free(jc); return;
+	}
 	if (jc->ask.kind == ASK_SECRET)
 		counters_add(&k->counters->hashed, 1);
 	if (jc->verdict.created)
 		counters_add(&k->counters->created, 1);
-	stamp(k, jc);
-	front_link_deliver(&k->link[jc->link], jc);
-}
-
-static void write_stamps(struct deadline *d)
-{
-	struct keeper *k = container_of(d, struct keeper, stamp_time);
-	struct stamp_job *full = k->gathering;
-
-	if (full->stamps.count == 0)
-		return;
-	if (k->stamping || pool_submit(k->stamp_pool, &full->job)) {
-		loop_arm(&k->loop, d, STAMP_EVERY_MS);
-		return;
-	}
-	if (full->stamps.dropped)
-		log_event(k->court.log, LOG_WARNING, "stamps_dropped", "more accounts in a second than are noted: %llu",
-		          (unsigned long long)full->stamps.dropped);
-	k->stamping = full;
-	k->gathering = full == &k->stamp_job[0] ? &k->stamp_job[1] : &k->stamp_job[0];
-	k->gathering->stamps.count = 0;
-	k->gathering->stamps.dropped = 0;
-}
-
-/* On the stamping thread. */
-static void stamp_work(void *store, struct pool_job *job)
-{
-	struct stamp_job *s = container_of(job, struct stamp_job, job);
-
-	s->failed = store_stamp(store, s->stamps.stamp, s->stamps.count) != STORE_OK;
-}
-
-static void stamped(struct keeper *k, const struct stamp_job *done)
-{
-	const struct stamps *written = &done->stamps;
-
-	if (done->failed) {
-		stamps_return(&k->gathering->stamps, written->stamp, written->count);
-		loop_arm(&k->loop, &k->stamp_time, STAMP_EVERY_MS);
-	} else {
-		counters_add(&k->counters->stamped, written->count);
-	}
-	k->stamping = NULL;
+	if (jc->replayed)
+		end_family(k, jc);
+	deliver(k, jc);
 }
 
 static void take_finished(struct keeper *k)
 {
-	struct pool *pools[] = {k->name_pool, k->hash_pool};
+	struct pool *pools[] = {k->name_pool, k->hash_pool, k->token_pool};
 	struct pool_job *job;
 
 	for (size_t i = 0; i < array_size(pools); i++) {
 		while ((job = pool_take(pools[i])))
 			judged(k, container_of(job, struct judge_case, job));
 	}
-	while ((job = pool_take(k->stamp_pool)))
-		stamped(k, container_of(job, struct stamp_job, job));
+	stamping_take_finished(&k->stamping);
 }
 
 static void jobs_done(struct loop_source *source, uint32_t events)
@@ -179,17 +152,61 @@ static void jobs_done(struct loop_source *source, uint32_t events)
 		take_finished(container_of(source, struct keeper, done));
 }
 
+/* Whether the address may make an account now; it is counted until the outcome is known. */
+static bool may_create(struct keeper *k, struct judge_case *jc)
+{
+	uint32_t limit = k->config.address_accounts;
+
+	if (!limit || (jc->ask.is_local && !k->config.limit_local))
+		return true;
+	jc->counted = newcomers_admit(&k->newcomers, &jc->ask.peer, limit, k->loop.now_ms);
+	return jc->counted;
+}
+
+static struct pool *pool_for(struct keeper *k, const struct judge_case *jc)
+{
+	switch (jc->ask.kind) {
+	case ASK_NAME: return k->name_pool;
+	case ASK_RESUME: return k->token_pool;
+	default: return k->hash_pool;
+	}
+}
+
+/* The answer to a question that no thread need judge, or may; false where one has to. */
+static bool answer_at_once(struct keeper *k, struct judge_case *jc)
+{
+	if (judge_at_once(jc))
+		return true;
+	if (judge_would_create(jc) && !may_create(k, jc)) {
+		jc->verdict.answer = ANSWER_NEW_ACCOUNTS;
+		return true;
+	}
+	if (pool_submit(pool_for(k, jc), &jc->job) == 0)
+		return false;
+	jc->verdict.answer = ANSWER_BUSY;
+	return true;
+}
+
 static void consider(struct keeper *k, struct judge_case *jc)
 {
-	if (judge_at_once(jc)) {
-		front_link_deliver(&k->link[jc->link], jc);
+	if (!answer_at_once(k, jc))
 		return;
-	}
-	if (pool_submit(jc->ask.kind == ASK_NAME ? k->name_pool : k->hash_pool, &jc->job)) {
-		password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
-		jc->verdict.answer = ANSWER_BUSY;
-		front_link_deliver(&k->link[jc->link], jc);
-	}
+	password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
+	deliver(k, jc);
+}
+
+/* The parent asks one thing at a time, and each is answered. */
+static void end_tokens(struct keeper *k, const char *name)
+{
+	struct judge_case *jc = k->started ? new_task(k, JUDGE_END_ALL) : NULL;
+	int64_t err = -EAGAIN;
+
+	if (jc && name_normalise(name, strlen(name), jc->verdict.name))
+		err = -ENOENT;
+	else if (jc && pool_submit(k->token_pool, &jc->job) == 0)
+		return;
+	free(jc);
+	tell_parent(ORDER_DONE, "", (uint64_t)err);
 }
 
 static void asked(struct front_link *l, const struct ask *ask)
@@ -235,6 +252,7 @@ static void open_store(struct keeper *k)
 	if (created)
 		log_event(k->court.log, LOG_WARNING, "store_created", "there were no accounts yet: created %s",
 		          k->config.accounts);
+	judge_tell_upgrade(&k->court, store);
 	store_close(store);
 }
 
@@ -257,12 +275,11 @@ static int open_pools(struct keeper *k)
 	plan.gauge = &k->counters->name_queue;
 	if (!err)
 		err = pool_create(&k->name_pool, &plan);
-	plan.queue = 1;
-	plan.work = stamp_work;
-	plan.gauge = &k->stamp_gauge;
+	plan.queue = TOKEN_QUEUE;
+	plan.gauge = &k->token_gauge;
 	if (!err)
-		err = pool_create(&k->stamp_pool, &plan);
-	return err;
+		err = pool_create(&k->token_pool, &plan);
+	return err ? err : stamping_start(&k->stamping, &k->loop, k->counters, &k->court, plan);
 }
 
 static void warn_of_cheap_hashes(struct keeper *k)
@@ -277,6 +294,7 @@ static void start(struct keeper *k)
 {
 	if (password_init())
 		fail(k, "libsodium does not work on this machine.");
+	newcomers_init(&k->newcomers);
 	open_store(k);
 	warn_of_cheap_hashes(k);
 	if (judge_open_court(&k->court))
@@ -286,7 +304,7 @@ static void start(struct keeper *k)
 	k->started = true;
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
 		front_link_watch(&k->link[i]);
-	tell_parent(ORDER_READY, "");
+	tell_parent(ORDER_READY, "", 0);
 }
 
 static void take_config(struct keeper *k, const struct order *order, int fd)
@@ -298,6 +316,10 @@ static void take_config(struct keeper *k, const struct order *order, int fd)
 	k->court.accounts = k->config.accounts;
 	k->court.cost = (struct password_cost){.kib = k->config.hash_kib, .passes = k->config.hash_passes};
 	k->court.listeners = k->config.listeners;
+	k->court.allow_cleartext = k->config.allow_cleartext;
+	k->court.token_life_us = (int64_t)k->config.token_life_ms * 1000;
+	k->court.max_accounts = k->config.max_accounts;
+	k->court.clock = &k->clock;
 	memcpy(k->court.register_open, k->config.register_open, sizeof(k->court.register_open));
 }
 
@@ -311,29 +333,37 @@ static void take_counters(struct keeper *k, int fd)
 	log_reopen(k->court.log, k->log_fd); /* and owns it */
 }
 
+/* What waits is for nobody, but for what the keeper has to do by itself. */
+static void withdraw(struct keeper *k, struct pool *pool)
+{
+	struct pool_job *job;
+
+	while ((job = pool_withdraw(pool))) {
+		struct judge_case *jc = container_of(job, struct judge_case, job);
+		if (jc->task == JUDGE_END_FAMILY) {
+			do_now(k, jc);
+			continue;
+		}
+		password_wipe(jc->ask.secret, sizeof(jc->ask.secret));
+		free(jc);
+	}
+}
+
 /* The parent is gone or wants us gone: what is under way is finished, what waits is for nobody, and stamps are written.
  */
 static _Noreturn void end(struct keeper *k)
 {
-	struct pool *judging[] = {k->name_pool, k->hash_pool};
-	struct pool_job *job;
+	struct pool *judging[] = {k->name_pool, k->hash_pool, k->token_pool};
 
 	if (!k->started)
 		_exit(0);
+	k->ending = true;
 	for (size_t i = 0; i < array_size(judging); i++) {
-		while ((job = pool_withdraw(judging[i])))
-			free(container_of(job, struct judge_case, job));
+		withdraw(k, judging[i]);
 		pool_finish(judging[i]);
 	}
-	pool_finish(k->stamp_pool);
 	take_finished(k);
-	const struct stamps *left = &k->gathering->stamps;
-	if (left->count > 0) {
-		struct store *store = judge_begin(&k->court);
-		if (store && store_stamp(store, left->stamp, left->count) != STORE_OK)
-			log_event(k->court.log, LOG_WARNING, "stamps_lost", "%s", store_why(store));
-		store_close(store);
-	}
+	stamping_finish(&k->stamping);
 	log_finish(k->court.log);
 	_exit(0);
 }
@@ -356,10 +386,13 @@ static void parent_ready(struct loop_source *source, uint32_t events)
 	case ORDER_LINK: take_link(k, order.index, fd); return;
 	case ORDER_START: start(k); break;
 	case ORDER_LOG: log_reopen(k->court.log, fd); return;
+	case ORDER_REVOKE:
+		order.text[sizeof(order.text) - 1] = '\0';
+		end_tokens(k, order.text);
+		break;
 	case ORDER_LISTENER:
 	case ORDER_DRAIN:
 	case ORDER_TLS:
-	case ORDER_REVOKE:
 	case ORDER_PENALTIES:
 	case ORDER_CLEAR_PENALTIES:
 	case ORDER_READY:
@@ -382,8 +415,6 @@ int main(void)
 	program_fix_descriptors();
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
 		front_link_init(&k.link[i], &k.loop, i, asked);
-	k.gathering = &k.stamp_job[0];
-	deadline_init(&k.stamp_time, write_stamps);
 	k.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};
 	k.done = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = jobs_done};
 	if (k.done.fd < 0 || loop_init(&k.loop) || loop_add(&k.loop, &k.parent, EPOLLIN) ||

@@ -23,6 +23,7 @@
 	X(ADDRESS, "address_limit") /* at the limit on connections of one address */                                   \
 	X(RATE, "rate_limit")       /* one address connects too often */                                               \
 	X(SLOTS, "login_slots")     /* too many logins under way, most of them its address's */                        \
+	X(ACCOUNTS, "new_accounts") /* too many new accounts of one address */                                         \
 	X(PENALTY, "penalty")       /* too many failed logins, of its address or for its account */                    \
 	X(PROXY, "proxy_header")    /* no PROXY header where one must be */                                            \
 	X(TLS, "tls")               /* no TLS session came about, or it broke */                                       \

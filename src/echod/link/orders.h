@@ -60,6 +60,8 @@ struct order_config {
 	uint64_t failure_delay_ms;
 	uint32_t address_connections, address_rate; /* 0: no limit */
 	uint32_t login_slots;
+	uint64_t token_life_ms;
+	uint32_t max_accounts, address_accounts; /* in all; new ones in an hour for each address; 0: no limit */
 	uint8_t may_create_store, allow_cleartext, limit_local, reserved[5];
 	char accounts[ORDER_TEXT_MAX];
 	uint8_t register_open[ORDER_LISTENERS_MAX]; /* by listener */

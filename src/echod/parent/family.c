@@ -38,9 +38,12 @@ static void send_config(struct run *run, struct child *child)
 	                                     .address_connections = o->address_connections,
 	                                     .address_rate = o->address_rate,
 	                                     .login_slots = o->login_slots,
-	                                     .limit_local = o->limit_local,
 	                                     .hash_kib = o->hash_kib,
 	                                     .hash_passes = o->hash_passes,
+	                                     .token_life_ms = o->token_life_ms,
+	                                     .max_accounts = o->max_accounts,
+	                                     .address_accounts = o->address_accounts,
+	                                     .limit_local = o->limit_local,
 	                                     .may_create_store = !run->store_seen,
 	                                     .allow_cleartext = o->allow_cleartext};
 	for (uint32_t i = 0; i < run->listeners; i++)

@@ -51,6 +51,7 @@ static const char help[] =
     "  --accounts sqlite:PATH  the accounts' file (default cli_info in the state directory)\n"
     "  --register open|closed  may new users register? (default: only on listeners that no other machine reaches)\n"
     "  --allow-cleartext     take passwords over unencrypted paths from other machines, too\n"
+    "  --token-life TIME     how long a resume token is good (default 8h)\n"
     "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
     "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"
     "\n"
@@ -73,7 +74,9 @@ static const char help[] =
     "  --max-connections N   (default: what the limit on open files allows)\n"
     "  --address-connections N  at once from one address, IPv6 by /64 (default 256; 0: no limit)\n"
     "  --address-rate N      new connections a second from one address (default 1000; 0: no limit)\n"
-    "  --limit-local         hold these two for this machine's own addresses, too\n"
+    "  --address-accounts N  new accounts of one address in an hour (default 10; 0: no limit)\n"
+    "  --limit-local         hold these three for this machine's own addresses, too\n"
+    "  --max-accounts N      (default 100000; 0: no limit)\n"
     "  --login-slots N       logins under way at once; beyond that, the oldest of the address with the most is closed\n"
     "                        (default 1000)\n"
     "  --login-time TIME     to log in (default 30s)\n"
@@ -104,6 +107,7 @@ enum {
 	OPT_ACCOUNTS,
 	OPT_REGISTER,
 	OPT_ALLOW_CLEARTEXT,
+	OPT_TOKEN_LIFE,
 	OPT_HASH_MEMORY,
 	OPT_HASH_PASSES,
 	OPT_CERT,
@@ -119,6 +123,8 @@ enum {
 	OPT_ADDRESS_RATE,
 	OPT_LIMIT_LOCAL,
 	OPT_LOGIN_SLOTS,
+	OPT_MAX_ACCOUNTS,
+	OPT_ADDRESS_ACCOUNTS,
 	OPT_LOGIN_TIME,
 	OPT_IDLE_TIME,
 	OPT_LOGIN_IDLE_TIME,
@@ -144,6 +150,7 @@ static const struct option long_options[] = {
     {"accounts", required_argument, NULL, OPT_ACCOUNTS},
     {"register", required_argument, NULL, OPT_REGISTER},
     {"allow-cleartext", no_argument, NULL, OPT_ALLOW_CLEARTEXT},
+    {"token-life", required_argument, NULL, OPT_TOKEN_LIFE},
     {"hash-memory", required_argument, NULL, OPT_HASH_MEMORY},
     {"hash-passes", required_argument, NULL, OPT_HASH_PASSES},
     {"cert", required_argument, NULL, OPT_CERT},
@@ -159,6 +166,8 @@ static const struct option long_options[] = {
     {"address-rate", required_argument, NULL, OPT_ADDRESS_RATE},
     {"limit-local", no_argument, NULL, OPT_LIMIT_LOCAL},
     {"login-slots", required_argument, NULL, OPT_LOGIN_SLOTS},
+    {"max-accounts", required_argument, NULL, OPT_MAX_ACCOUNTS},
+    {"address-accounts", required_argument, NULL, OPT_ADDRESS_ACCOUNTS},
     {"login-time", required_argument, NULL, OPT_LOGIN_TIME},
     {"idle-time", required_argument, NULL, OPT_IDLE_TIME},
     {"login-idle-time", required_argument, NULL, OPT_LOGIN_IDLE_TIME},
@@ -264,6 +273,7 @@ static void parse_option(struct options *o, int option, const char *value, struc
 	case OPT_ACCOUNTS: keep(&o->accounts, value); break;
 	case OPT_REGISTER: o->registration = parse_registration(value); break;
 	case OPT_ALLOW_CLEARTEXT: o->allow_cleartext = true; break;
+	case OPT_TOKEN_LIFE: o->token_life_ms = program_duration_ms(NAME, "--token-life", value); break;
 	case OPT_HASH_MEMORY:
 		o->hash_kib = (uint32_t)program_number(NAME, "--hash-memory", value, 8, 1024 * 1024);
 		break;
@@ -290,6 +300,12 @@ static void parse_option(struct options *o, int option, const char *value, struc
 		break;
 	case OPT_LIMIT_LOCAL: o->limit_local = true; break;
 	case OPT_LOGIN_SLOTS: o->login_slots = (uint32_t)program_number(NAME, "--login-slots", value, 1, 60000); break;
+	case OPT_MAX_ACCOUNTS:
+		o->max_accounts = (uint32_t)program_number(NAME, "--max-accounts", value, 0, 100000000);
+		break;
+	case OPT_ADDRESS_ACCOUNTS:
+		o->address_accounts = (uint32_t)program_number(NAME, "--address-accounts", value, 0, 1000000);
+		break;
 	case OPT_LOGIN_TIME: o->login_ms = program_duration_ms(NAME, "--login-time", value); break;
 	case OPT_IDLE_TIME:
 		o->idle_ms = program_duration_ms(NAME, "--idle-time", value);
@@ -369,6 +385,9 @@ static void defaults(struct options *o)
 	                      .login_slots = 1000,
 	                      .hash_kib = HASH_KIB,
 	                      .hash_passes = HASH_PASSES,
+	                      .token_life_ms = 8 * 60 * 60 * 1000,
+	                      .max_accounts = 100000,
+	                      .address_accounts = 10,
 	                      .login_ms = 30000,
 	                      .idle_ms = 300000,
 	                      .stall_ms = 300000,
@@ -417,6 +436,8 @@ static void check(struct options *o)
 	}
 	if (!o->login_ms)
 		program_usage(NAME, "--login-time off: a login must have a limit; give a duration.");
+	if (!o->token_life_ms)
+		program_usage(NAME, "--token-life off: a token must have an end; give a duration.");
 	check_tls(o);
 }
 

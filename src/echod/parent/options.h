@@ -33,8 +33,9 @@ struct options {
 	uint64_t login_ms, idle_ms, login_idle_ms, stall_ms, drain_ms;
 	uint32_t address_failures, account_failures;
 	uint64_t failure_delay_ms;
-	uint64_t busy_poll_us;
-	bool idle_given; /* else a listener on loopback has no idle limit */
+	uint64_t busy_poll_us, token_life_ms;
+	uint32_t max_accounts, address_accounts; /* 0: no limit */
+	bool idle_given;                         /* else a listener on loopback has no idle limit */
 	mode_t socket_mode;
 	struct privileges privileges;
 };
