@@ -58,3 +58,17 @@ int report_print(const char *text, size_t len)
 	program_say("echoctl", "Cannot write the answer on standard output: %s; it is incomplete.", strerror(errno));
 	return REPORT_FAILED;
 }
+
+int report_revoked(bool json, const char *name, int64_t count)
+{
+	char text[SENTENCE_MAX * 4], shown[SENTENCE_MAX];
+	int len;
+
+	text_escape_utf8(shown, sizeof(shown), name, strlen(name));
+	if (json)
+		len = snprintf(text, sizeof(text), "{\"revoked\": %lld}\n", (long long)count);
+	else
+		len = snprintf(text, sizeof(text), "%s: %lld token%s revoked\n", shown, (long long)count,
+		               count == 1 ? "" : "s");
+	return report_print(text, (size_t)len);
+}

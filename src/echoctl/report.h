@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "must.h"
 
@@ -22,5 +23,7 @@ int report_usage(bool json, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Writes a whole answer on standard output. Returns REPORT_DONE, or REPORT_FAILED after having said why. */
 int report_print(const char *text, size_t len);
+/* Says how many tokens of an account were ended. Returns report_print's status. */
+int report_revoked(bool json, const char *name, int64_t count);
 
 #endif

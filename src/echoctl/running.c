@@ -10,7 +10,7 @@
 #include "number.h"
 #include "report.h"
 #include "server.h"
-#include "text.h"
+#include "user.h"
 
 /* One run of one command. */
 struct job {
@@ -39,14 +39,12 @@ static int show_lines(const struct job *j, char *answer, size_t len)
 
 static int show_revoked(const struct job *j, char *answer, size_t len)
 {
-	char text[4 * NAME_BYTES_MAX + 64], name[4 * NAME_BYTES_MAX + 1], count[24];
+	char text[24];
+	uint64_t count = 0;
 
-	if (!json_member(answer, len, "revoked", count, sizeof(count)))
+	if (!json_member(answer, len, "revoked", text, sizeof(text)) || number_parse(text, 0, INT64_MAX, &count))
 		return show_lines(j, answer, len);
-	text_escape_utf8(name, sizeof(name), j->name, strlen(j->name));
-	int n =
-	    snprintf(text, sizeof(text), "%s: %s token%s revoked\n", name, count, strcmp(count, "1") == 0 ? "" : "s");
-	return report_print(text, (size_t)n);
+	return report_revoked(false, j->name, (int64_t)count);
 }
 
 static const struct command {
@@ -147,7 +145,9 @@ static int run(const struct command *command, const struct job *j)
 		    j->options->json, REPORT_FAILED,
 		    "Cannot tell where the server keeps its state: there is no home directory; give --state.");
 	int status, fd = server_dial(folder);
-	if (fd < 0)
+	if (fd < 0 && command->wants_name) /* an account's business needs no server */
+		status = user_revoke(j->options, j->name);
+	else if (fd < 0)
 		status = report_fail(
 		    j->options->json, REPORT_UNREACHABLE,
 		    "No running server answers in %.300s (%s); start echod, or name its state directory with --state.",

@@ -11,6 +11,7 @@
 #include "secret.h"
 #include "show.h"
 #include "store.h"
+#include "text.h"
 
 /* One run of one command. */
 struct job {
@@ -211,7 +212,7 @@ static char *accounts_at(const struct options *o)
 	return where;
 }
 
-static int run_on_store(const struct command *command, struct job *j)
+static int run_on_store(int (*run)(struct job *), enum store_create create, struct job *j)
 {
 	char why[STORE_WHY_MAX];
 	bool created = false, json = j->options->json;
@@ -220,7 +221,7 @@ static int run_on_store(const struct command *command, struct job *j)
 	if (!where)
 		return report_fail(json, REPORT_FAILED,
 		                   "Cannot tell where the accounts are: there is no home directory; give --state.");
-	enum store_result result = store_open(&j->store, where, STORE_MAY_CREATE, &created, why);
+	enum store_result result = store_open(&j->store, where, create, &created, why);
 	if (created)
 		program_say("echoctl", "made a new file for the accounts, %s.",
 		            strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where);
@@ -231,9 +232,25 @@ static int run_on_store(const struct command *command, struct job *j)
 	free(where);
 	if (result != STORE_OK)
 		return report_fail(json, REPORT_UNREACHABLE, "%s", why);
-	int status = command->run(j);
+	int status = run(j);
 	store_close(j->store);
 	return status;
+}
+
+static int revoke(struct job *j)
+{
+	int64_t families = 0;
+	enum store_result result = store_revoke(j->store, j->name, clock_wall_us(), &families);
+
+	return result == STORE_OK ? report_revoked(j->options->json, j->name, families) : fail(j, result);
+}
+
+int user_revoke(const struct options *o, const char *name)
+{
+	struct job job = {.options = o};
+
+	(void)text_copy(job.name, sizeof(job.name), name);
+	return run_on_store(revoke, STORE_MUST_EXIST, &job);
 }
 
 int user_run(const struct options *o)
@@ -259,5 +276,5 @@ int user_run(const struct options *o)
 	if (password_init())
 		return report_fail(o->json, REPORT_FAILED,
 		                   "Cannot start libsodium: it found no source of random numbers.");
-	return run_on_store(command, &job);
+	return run_on_store(command->run, STORE_MAY_CREATE, &job);
 }
