@@ -7,13 +7,14 @@ import resource
 import select
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import termios
 
 import pytest
 
-from harness import (LOOPBACK, PATIENCE_S, SERVER_USER, UNPRIVILEGED, Positional, connect, environment, program, randomness,
+from harness import (LOOPBACK, PASSWORD, PATIENCE_S, SERVER_USER, UNPRIVILEGED, Positional, connect, environment, program, randomness,
                      wait_until)
 
 CLIENTS = 8  # CONTROL_CLIENTS of src/echod/parent/control.h
@@ -320,3 +321,49 @@ def test_a_client_that_does_not_read(server):
         assert s.status()["pid"] == s.pid
     wait_until(lambda: len(deaf.recv(1 << 20, socket.MSG_PEEK)) > 100, "its answer")
     deaf.close()
+
+
+# ---- revoke ----
+
+def test_revoke(server):
+    s = server()
+    c = s.connect()
+    assert c.code() == 220
+    assert c.ask("OPTS TOKEN") == 200
+    assert c.ask("USER анна") == 332
+    c.send(f"PASS {PASSWORD}\r\n")
+    code, texts = c.reply()
+    assert code == 230 and any(t.startswith("TOKEN ") for t in texts)
+    done = echoctl(s, "revoke", "анна")
+    assert done.stdout == "анна: 1 token revoked\n"
+    assert json.loads(echoctl(s, "revoke", "анна", "--json").stdout) == {"revoked": 0}
+    assert "no account nemo" in echoctl(s, "revoke", "nemo", status=4).stderr
+    error = json.loads(echoctl(s, "revoke", "nemo", "--json", status=4).stdout)
+    assert error["status"] == 4 and "nemo" in error["error"]
+    c.echoes(b"who is in stays in")
+
+
+def test_revoke_without_a_server(server):
+    s = server()
+    s.echo_client(name="anna")
+    s.close_clients()
+    s.stop()
+    assert echoctl(s, "revoke", "anna").stdout == "anna: 0 tokens revoked\n"
+    assert json.loads(echoctl(s, "revoke", "anna", "--json").stdout) == {"revoked": 0}
+    echoctl(s, "revoke", "nemo", status=4)
+    os.unlink(f"{s.state}/cli_info")
+    echoctl(s, "revoke", "anna", status=3)
+    assert not os.path.exists(f"{s.state}/cli_info")
+
+
+def test_revoke_while_the_accounts_are_locked(server):
+    s = server()
+    s.echo_client(name="anna")
+    db = sqlite3.connect(f"{s.state}/cli_info", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    done = echoctl(s, "revoke", "anna", status=1)
+    assert s.status()["pid"] == s.pid
+    db.execute("ROLLBACK")
+    db.close()
+    assert "could not do it" in done.stderr
+    echoctl(s, "revoke", "anna")
