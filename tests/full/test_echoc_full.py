@@ -214,8 +214,8 @@ class Proxy:
 class Site:
     """A namespace with an echod in it, which can be killed and started again, and perhaps a proxy."""
 
-    def __init__(self, folder, raw=False, proxy=True):
-        self.folder, self.raw = folder, raw
+    def __init__(self, folder, raw=False, proxy=True, tls=False):
+        self.folder, self.raw, self.tls = folder, raw, tls
         self.things = contextlib.ExitStack()
         self.rounds = 0
         self.server = None
@@ -259,8 +259,17 @@ class Site:
         self.rounds += 1
         self.server = Server(self.folder, name=f"s{self.rounds}", prefix=self.prefix, busy=True,
                              state=os.path.join(self.folder, "state"),
-                             listen=(f"{'raw:' if self.raw else ''}{LOOPBACK}:{SERVER_PORT}",))
+                             listen=(f"{self.prefix_of_address()}{LOOPBACK}:{SERVER_PORT}",))
         self.server.__enter__()
+
+    def prefix_of_address(self):
+        kind = "+".join(word for word, wanted in (("raw", self.raw), ("tls", self.tls)) if wanted)
+        return kind + ":" if kind else ""
+
+    def pin(self):
+        """As the server says it: the same after every start, for the key is kept."""
+        with open(self.server.log_path, encoding="utf-8") as log:
+            return re.search(r"SHA256:[A-Za-z0-9+/]{43}", log.read())[0]
 
     def kill_server(self):
         """The whole server: the parent is killed, front and keeper go with it. A new one takes port and accounts."""
@@ -285,8 +294,9 @@ class Site:
 
     @contextlib.contextmanager
     def transfer(self, source, *args, **kwargs):
-        where = f"{LOOPBACK}:{self.port}"
-        words = [f"raw:{where}", "--reconnect"] if self.raw else [where, "--user", "anna"]
+        words = [f"{self.prefix_of_address()}{LOOPBACK}:{self.port}"]
+        words += ["--reconnect"] if self.raw else ["--user", "anna"]
+        words += ["--pin", self.pin()] if self.tls else []
         one = Transfer(self.folder, self.prefix, words[0], source, *words[1:], *args, **kwargs)
         try:
             yield one
@@ -331,12 +341,24 @@ def known_kinds(s, *kinds):
     return [kind for kind in kinds if "destroy" not in kind.__name__]
 
 
+def logins(s):
+    """How the logins went, over all the servers that there were."""
+    found = []
+    for number in range(1, s.rounds + 1):
+        with open(os.path.join(s.folder, f"s{number}", "log"), encoding="utf-8") as log:
+            found += re.findall(r"event=login .* how=(\w+)", log.read())
+    return found
+
+
 @pytest.mark.limit(280)
-def test_two_gigabytes_and_a_hundred_drops(site):
-    s, dice = site(), randomness("drops")
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_two_gigabytes_and_a_hundred_drops(site, tls):
+    s, dice = site(tls=tls), randomness("drops", tls)
     kinds = known_kinds(s, s.destroy_near, s.destroy_far, s.proxy.reset, s.kill_server)
     with s.transfer(Source("2 GB", size=2_000_000_000)) as t:
         run_with_drops(t, dice, kinds, 100)
+    how = logins(s)
+    assert how[0] == "registered" and set(how[1:]) == {"token"} and len(how) > 100, how
 
 
 @pytest.mark.limit(120)
@@ -366,14 +388,15 @@ def test_drops_of_a_raw_connection(site):
 
 
 @pytest.mark.limit(120)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("raw", [False, True], ids=["login", "raw"])
-def test_drops_after_the_half_close(site, raw):
+def test_drops_after_the_half_close(site, raw, tls):
     """Each connection gets all that is left and the FIN, lets some bytes come back, and is reset."""
-    s, dice = site(raw=raw), randomness("half-close", raw)
+    s, dice = site(raw=raw, tls=tls), randomness("half-close", raw, tls)
     count = 10
     source = Source("half-close", raw, size=512 * KIB)
     for _ in range(count):
-        s.proxy.tell(f"plan down {dice.randrange(1000, source.size // count)} fin")
+        s.proxy.tell(f"plan down {dice.randrange(4000, source.size // count)} fin")
     with s.transfer(source, gate=source.size) as t:
         t.await_end()
         assert t.drops() == (count, count)
@@ -384,10 +407,10 @@ def test_drops_after_the_half_close(site, raw):
 def test_drops_within_the_login(site):
     """On the way there, after a drop of the echo, the dialogue itself is cut, at every kind of place of either way."""
     s, dice = site(), randomness("login")
-    ways = [("up", dice.randrange(1, len("USER anna\n"))), ("up", len("USER anna\n")),
-            ("up", len("USER anna\n") + dice.randrange(1, 10)), ("up", len(f"USER anna\nPASS {PASSWORD}\n")),
+    ask, resume = len("OPTS TOKEN\n"), len("RESUME \n") + 43
+    ways = [("up", dice.randrange(1, ask)), ("up", ask), ("up", ask + dice.randrange(1, resume)), ("up", ask + resume),
             ("down", 0), ("down", dice.randrange(1, 20)), ("down", dice.randrange(20, 50)),
-            ("down", dice.randrange(50, 100)), ("down", dice.randrange(100, 140))]
+            ("down", dice.randrange(50, 100)), ("down", dice.randrange(100, 140)), ("down", dice.randrange(140, 200))]
     dice.shuffle(ways)
     source = Source("login", size=64 * MIB)
     with s.transfer(source) as t:
@@ -400,6 +423,8 @@ def test_drops_within_the_login(site):
             assert s.proxy.tell("count") == before + 2, f"the cut of {way} {limit} was not within the login"
         t.open_gate(source.size)
         t.await_end()
+    how = logins(s)
+    assert how[0] == "registered" and set(how[1:]) == {"token"}, how
 
 
 @pytest.mark.limit(120)

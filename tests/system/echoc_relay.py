@@ -11,7 +11,7 @@ class Relay:
     """change(offset, bytes) is what becomes of bytes that the server sends: others, or None, which cuts there."""
 
     def __init__(self, target, change):
-        self.target, self.change = target, change
+        self.targets, self.change = [target], change  # one after the other, the last for all that follow
         self.count, self.port = 0, 0
         self.lock, self.open = threading.Lock(), []
         self.listener = None
@@ -47,7 +47,7 @@ class Relay:
         while True:
             try:
                 client = listener.accept()[0]
-                server = socket.create_connection(self.target)
+                server = socket.create_connection(self.targets.pop(0) if self.targets[1:] else self.targets[0])
             except OSError:
                 return
             self.count += 1
@@ -69,13 +69,19 @@ class Relay:
             other.shutdown(socket.SHUT_WR)
 
 
+def where(server):
+    host, port = server.address.split(":")
+    return host, int(port)
+
+
 @pytest.fixture
 def relay():
     made = []
 
-    def make(server, change=None):
-        host, port = server.address.split(":")
-        made.append(Relay((host, int(port)), change))
+    def make(server, change=None, then=None):
+        made.append(Relay(where(server), change))
+        if then:
+            made[-1].targets.append(where(then))
         return made[-1]
     yield make
     for one in made:
