@@ -33,7 +33,8 @@ static struct peer v4(uint32_t address)
 {
 	struct peer p = {.family = AF_INET, .port = (uint16_t)address};
 
-	memcpy(p.ip, &address, 4);
+	for (int i = 0; i < 4; i++) /* so that the last byte differs soonest */
+		p.ip[3 - i] = (uint8_t)(address >> 8 * i);
 	return p;
 }
 

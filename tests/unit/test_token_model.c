@@ -336,7 +336,8 @@ static void the_store_does_what_the_model_says(void **state)
 	m->store = open_at(p, p->path);
 	m->now = INT64_C(1800000000000000);
 	for (unsigned long i = 0; i < rounds; i++) {
-		begin_anew(m);
+		if (i == 0 || m->count > 150) /* else it goes on from what the last one left */
+			begin_anew(m);
 		/* most are short, some long enough to reach each bound */
 		for (size_t steps = below(30) ? below(30) : below(600); steps > 0 && m->count < TOKENS_MAX - 1; steps--)
 			step(m);
