@@ -88,6 +88,8 @@ static int hold(struct stream *s, const uint8_t *data, size_t len)
 	count(s->pool->holding, 1);
 	count(s->pool->held_bytes, (int64_t)len);
 	update_watch(s);
+	if (s->pool->held)
+		s->pool->held(s->pool);
 	return 0;
 }
 

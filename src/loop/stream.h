@@ -80,6 +80,8 @@ struct stream_pool {
 	uint8_t *came, *wire; /* where wrapped: STREAM_CHUNK_MAX wire bytes that came; wrap->wire_max to send */
 	/* Counted here, if not NULL; this loop's thread alone writes them. */
 	_Atomic uint64_t *holding, *held_bytes;
+	/* A stream begins to hold. It may not be touched. NULL: nobody wants to know. */
+	void (*held)(struct stream_pool *);
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -25,13 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const char *why = NULL;
 
 	for (size_t n = 0; n <= len; n++) {
-		uint8_t *copy = malloc(n ? n : 1);
-		if (!copy)
-			abort();
-		if (n)
-			memcpy(copy, data, n);
-		enum proxy_result is = proxy_parse(copy, n, &h, &why);
-		free(copy);
+		/* A byte read too far is seen at the input's end, which is that of a shorter one's, too. */
+		enum proxy_result is = proxy_parse(data, n, &h, &why);
 		CHECK(was == PROXY_MORE || is == was);
 		CHECK(is != PROXY_MORE || n < PROXY_HEADER_MAX);
 		CHECK(is != PROXY_BAD || (why && *why));

@@ -86,8 +86,8 @@ def test_a_refusal_is_read_although_the_client_goes_on_sending(server):
 # ---- new connections of one address ----
 
 def test_rate_of_an_address(server):
-    s = server("--limit-local", "--address-rate", "5", listen=BOTH)
-    for _ in range(5):
+    s = server("--limit-local", "--address-rate", "2", listen=BOTH)
+    for _ in range(2):
         s.echo_client("raw", source=ONE).echoes("in time")
     assert_told(s.connect(source=ONE), "Too many connections from your address in so short a time")
     assert s.connect("raw", source=ONE).to_end() == b""
@@ -105,7 +105,7 @@ def test_rate_of_an_address(server):
     wait_until(is_let_in, "another one to be let in")
     assert time.monotonic() - began < 2
     s.wait_log("disconnect", reason="rate_limit")
-    assert s.status()["closed"]["rate_limit"] >= 2
+    s.wait_status(lambda st: st["closed"]["rate_limit"] >= 2, "both to be counted")
 
 
 # ---- login slots ----
@@ -254,3 +254,38 @@ def pump(one, other, seconds):
                 return moved
             moved += len(some)
     return moved
+
+
+# ---- what is left unread ----
+
+def write_flat_out(clients, size):
+    """Each echoes so much as fast as it goes, which lets the kernel's buffers grow, then only writes, until nobody
+    can any more. Returns how many were reset."""
+    text, sel, reset = bytes(4 * CHUNK), selectors.DefaultSelector(), 0
+    for c in clients:
+        for _ in range(size // len(text)):
+            c.sock.sendall(text)
+            c.exactly(len(text))
+        c.sock.setblocking(False)
+        sel.register(c.sock, selectors.EVENT_WRITE)
+    while ready := sel.select(1):
+        for key, _ in ready:
+            try:
+                key.fileobj.send(text)
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                sel.unregister(key.fileobj)
+                reset += 1
+    sel.close()
+    return reset
+
+
+def test_clients_that_do_not_read_have_a_limit_in_all(server):
+    s = server("--unread-memory", "8", listen=BOTH)
+    with Honest(s.address_of("login")) as honest:
+        mutes = [s.echo_client("raw") for _ in range(20)]
+        reset = write_flat_out(mutes, 2 * 1024 * 1024)
+        status = s.wait_status(lambda st: 0 < st["bytes_unread"] <= 8 << 20, "the sum to be within the limit")
+    assert 0 < reset < len(mutes) and status["closed"]["memory"] == reset
+    honest.assert_served(logins=1)

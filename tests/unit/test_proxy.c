@@ -85,6 +85,8 @@ static const struct bad {
     {V1("PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n"), 33},
     {V1("PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n"), 33},
     {V1("PROXY TCP4 1.2.3.4 1.2.3.4 1 2a\r\n"), 33},
+    {V1("PROXY TCP4 1.2.3.4\r\n"), 20},
+    {V1("PROXY TCP4 1.2.3.4 1.2.3.4\r\n"), 28},
     {V1("PROXY TCP4 1.2.3 1.2.3.4 1 2\r\n"), 30},
     {V1("PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n"), 34},
     {V1("PROXY TCP4 1.2.3.04 1.2.3.4 1 2\r\n"), 33},

@@ -8,7 +8,8 @@
 
 #include "slots.h"
 
-#define MOST 10
+#define MOST   10
+#define BRIDGE 20
 
 struct connection {
 	int number;
@@ -17,7 +18,7 @@ struct connection {
 struct fixture {
 	struct addresses *addresses;
 	struct slots *slots;
-	struct connection connection[MOST + SLOTS_BRIDGE];
+	struct connection connection[MOST + BRIDGE];
 	int count;
 };
 
@@ -31,7 +32,7 @@ static int setup(void **state)
 	*f = (struct fixture){0};
 	*state = f;
 	assert_int_equal(addresses_create(&f->addresses, 4096, 0, 0, seed), 0);
-	assert_int_equal(slots_create(&f->slots, f->addresses, MOST), 0);
+	assert_int_equal(slots_create(&f->slots, f->addresses, MOST, BRIDGE), 0);
 	return 0;
 }
 
@@ -52,10 +53,10 @@ static struct peer peer(uint8_t host)
 static uint16_t take(struct fixture *f, uint8_t host)
 {
 	struct peer p = peer(host);
-	uint16_t slot = slots_take(f->slots, &p);
+	uint16_t slot = slots_take(f->slots, &p, host);
 
 	assert_int_not_equal(slot, SLOTS_NONE);
-	slots_bind(f->slots, slot, &f->connection[f->count++], host);
+	slots_bind(f->slots, slot, &f->connection[f->count++]);
 	return slot;
 }
 
@@ -133,15 +134,22 @@ static void test_a_burst_is_shared_out(void **state)
 	assert_int_equal(gone[1], 2);
 }
 
-static void test_who_is_not_bound_yet_is_not_chosen(void **state)
+/* Who is on the way to a worker counts and may be chosen: else all who have arrived would pay for a burst. */
+static void test_who_is_on_the_way_may_have_to_go(void **state)
 {
 	struct fixture *f = *state;
+	struct slots_hold hold;
+	uint32_t worker;
 	struct peer p = peer(1);
 
+	take(f, 2);
 	for (int i = 0; i < MOST; i++)
-		assert_int_not_equal(slots_take(f->slots, &p), SLOTS_NONE);
-	uint16_t bound = take(f, 2);
-	assert_goes(f, bound, 2);
+		assert_int_not_equal(slots_take(f->slots, &p, 5), SLOTS_NONE);
+	assert_true(slots_choose(f->slots, &hold, &worker));
+	assert_int_equal(worker, 5);
+	assert_null(slots_holder(f->slots, hold));
+	slots_bind(f->slots, hold.slot, &f->connection[0]);
+	assert_ptr_equal(slots_holder(f->slots, hold), &f->connection[0]);
 }
 
 static void test_the_bridge_ends(void **state)
@@ -150,11 +158,11 @@ static void test_the_bridge_ends(void **state)
 	struct peer p = peer(1);
 	uint16_t slot = 0;
 
-	for (int i = 0; i < MOST + SLOTS_BRIDGE; i++)
+	for (int i = 0; i < MOST + BRIDGE; i++)
 		slot = take(f, 1);
-	assert_int_equal(slots_take(f->slots, &p), SLOTS_NONE);
+	assert_int_equal(slots_take(f->slots, &p, 1), SLOTS_NONE);
 	slots_give_back(f->slots, slot);
-	assert_int_equal(slots_take(f->slots, &p), slot);
+	assert_int_equal(slots_take(f->slots, &p, 1), slot);
 }
 
 static void test_an_old_hold_is_of_nobody(void **state)
@@ -198,7 +206,7 @@ int main(void)
 	    T(test_the_oldest_of_the_most_goes),
 	    T(test_among_equals_the_newcomers_address_pays),
 	    T(test_a_burst_is_shared_out),
-	    T(test_who_is_not_bound_yet_is_not_chosen),
+	    T(test_who_is_on_the_way_may_have_to_go),
 	    T(test_the_bridge_ends),
 	    T(test_an_old_hold_is_of_nobody),
 	    T(test_a_slot_moves),

@@ -154,11 +154,20 @@ static struct peer peer_of(int fd, const struct sockaddr_storage *address)
 	return peer;
 }
 
-/* Whether there is room for the client, and a slot where it needs one. */
-static bool has_room(struct front *front, struct arrival *arrival)
+/* The worker that the next client goes to. */
+static uint32_t next_worker(const struct acceptor *a)
 {
+	return (a->turn + a->accepted_count) % a->front->config.workers;
+}
+
+/* Whether there is room for the client, and a slot where it needs one. */
+static bool has_room(struct acceptor *a, struct arrival *arrival)
+{
+	struct front *front = a->front;
+
 	return atomic_load(&front->counters->open) < front->max_connections &&
-	       admit_take_slot(front, &front->listener[arrival->listener], &arrival->peer, &arrival->hold.slot);
+	       admit_take_slot(front, &front->listener[arrival->listener], &arrival->peer, next_worker(a),
+	                       &arrival->hold.slot);
 }
 
 static void take_in(struct acceptor *a, const struct listener *l, int fd, const struct sockaddr_storage *address)
@@ -172,7 +181,7 @@ static void take_in(struct acceptor *a, const struct listener *l, int fd, const 
 
 	a->in_vain = 0;
 	atomic_fetch_add(&front->counters->accepted, 1);
-	if (!has_room(front, &arrival)) {
+	if (!has_room(a, &arrival)) {
 		if (atomic_load(&front->refusing) >= FRONT_REFUSING_MAX) {
 			turn_away(a, l, fd);
 			return;
@@ -203,7 +212,7 @@ static void hand_out(struct acceptor *a)
 	a->accepted_count = 0;
 }
 
-/* For each login too many another one has to go; of those just handed out nobody is known yet, and nobody goes. */
+/* For each login too many one has to go: behind hand_out, so that its worker has it before it hears that. */
 static void evict(struct acceptor *a)
 {
 	struct arrival arrival = {.kind = ARRIVAL_EVICT, .fd = -1};

@@ -30,7 +30,9 @@ static int make(struct admission *a, const struct order_config *config, uint32_t
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	int err = addresses_create(&a->addresses, live, config->address_connections, config->address_rate, seed);
-	return err ? err : slots_create(&a->slots, a->addresses, config->login_slots);
+	/* what may be on its way to the workers, and an accepting turn */
+	uint32_t bridge = config->workers * (uint32_t)WORKER_INBOX_MAX + WORKER_ARRIVALS_MAX;
+	return err ? err : slots_create(&a->slots, a->addresses, config->login_slots, bridge);
 }
 
 int admit_open(struct front *front)
@@ -75,13 +77,14 @@ bool admit_speaks_at_once(const struct order_listener *l)
 	return !l->raw && !l->tls && l->proxy_from.count == 0;
 }
 
-bool admit_take_slot(struct front *front, const struct order_listener *l, const struct peer *peer, uint16_t *slot)
+bool admit_take_slot(struct front *front, const struct order_listener *l, const struct peer *peer, uint32_t worker,
+                     uint16_t *slot)
 {
 	*slot = SLOTS_NONE;
 	if (l->raw && !l->tls && !admit_is_relay(l, peer))
 		return true;
 	struct admission *a = lock(front);
-	*slot = slots_take(a->slots, peer);
+	*slot = slots_take(a->slots, peer, worker);
 	unlock(a);
 	return *slot != SLOTS_NONE;
 }
@@ -101,7 +104,7 @@ void admit_bind_slot(struct connection *c, uint16_t slot)
 	if (slot == SLOTS_NONE)
 		return;
 	struct admission *a = lock(c->worker->front);
-	slots_bind(a->slots, slot, c, c->worker->index);
+	slots_bind(a->slots, slot, c);
 	unlock(a);
 }
 
@@ -178,8 +181,7 @@ static enum addresses_verdict enter(struct connection *c, bool by_relay)
 {
 	struct worker *w = c->worker;
 	enum addresses_verdict verdict = ADDRESSES_IN;
-	bool is_limited =
-	    c->peer.family != AF_UNIX && (!c->path_is_local || w->front->config.limit_local);
+	bool is_limited = c->peer.family != AF_UNIX && (!c->path_is_local || w->front->config.limit_local);
 
 	if (!is_limited && !by_relay)
 		return verdict;

@@ -28,9 +28,13 @@ int admit_open(struct front *) MUST_CHECK;
 bool admit_is_relay(const struct order_listener *, const struct peer *);
 /* Whether a client of the listener may be told anything in plain words: on a login listener, without TLS or relays. */
 bool admit_speaks_at_once(const struct order_listener *);
-/* A slot for a client that has come, if it needs one (else SLOTS_NONE). Returns false when there is none. */
-bool admit_take_slot(struct front *, const struct order_listener *, const struct peer *, uint16_t *slot) MUST_CHECK;
-/* As slots_choose: to be asked until it says false, and told the worker by ARRIVAL_EVICT. */
+/*
+ * A slot for a client that has come and goes to worker, if it needs one (else SLOTS_NONE). Returns false when there is
+ * none.
+ */
+bool admit_take_slot(struct front *, const struct order_listener *, const struct peer *, uint32_t worker,
+                     uint16_t *slot) MUST_CHECK;
+/* As slots_choose: to be asked until it says false, and told the worker by ARRIVAL_EVICT, behind its clients. */
 bool admit_choose(struct front *, struct slots_hold *, uint32_t *worker);
 
 /* ---- on a worker's thread ---- */

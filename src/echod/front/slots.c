@@ -13,24 +13,25 @@ struct slot {
 	bool going; /* was chosen: counts no more for its address */
 };
 
-/* invariant: 0 <= going <= taken <= most + SLOTS_BRIDGE */
+/* invariant: 0 <= going <= taken <= reach <= size */
 struct slots {
 	struct addresses *addresses;
 	uint64_t counted;
-	uint32_t most, taken, going;
+	uint32_t most, size, taken, going;
+	uint32_t reach; /* beyond it no slot was ever taken */
 	uint16_t first_free;
 	struct slot slot[];
 };
 
-int slots_create(struct slots **out, struct addresses *addresses, uint32_t most)
+int slots_create(struct slots **out, struct addresses *addresses, uint32_t most, uint32_t bridge)
 {
-	assert(most <= SLOTS_MAX);
-	uint32_t size = most + SLOTS_BRIDGE;
+	assert(most <= SLOTS_MAX && bridge <= SLOTS_MAX);
+	uint32_t size = most + bridge;
 	struct slots *s = calloc(1, sizeof(*s) + size * sizeof(s->slot[0]));
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct slots){.addresses = addresses, .most = most};
+	*s = (struct slots){.addresses = addresses, .most = most, .size = size};
 	for (uint32_t i = 0; i < size; i++)
 		s->slot[i].next_free = (uint16_t)(i + 1 < size ? i + 1 : SLOTS_NONE);
 	*out = s;
@@ -55,9 +56,9 @@ static struct slot *find_first_to_go(struct slots *s)
 {
 	struct slot *chosen = NULL;
 
-	for (uint32_t i = 0; i < s->most + SLOTS_BRIDGE; i++) {
+	for (uint32_t i = 0; i < s->reach; i++) {
 		struct slot *one = &s->slot[i];
-		if (one->connection && !one->going && (!chosen || goes_first(s, one, chosen)))
+		if (one->taken_at && !one->going && (!chosen || goes_first(s, one, chosen)))
 			chosen = one;
 	}
 	return chosen;
@@ -77,7 +78,7 @@ bool slots_choose(struct slots *s, struct slots_hold *hold, uint32_t *worker)
 	return true;
 }
 
-uint16_t slots_take(struct slots *s, const struct peer *peer)
+uint16_t slots_take(struct slots *s, const struct peer *peer, uint32_t worker)
 {
 	uint16_t number = s->first_free;
 	struct slot *one = &s->slot[number];
@@ -86,15 +87,18 @@ uint16_t slots_take(struct slots *s, const struct peer *peer)
 		return SLOTS_NONE;
 	s->first_free = one->next_free;
 	s->taken++;
-	*one = (struct slot){
-	    .taken_at = ++s->counted, .address = addresses_login(s->addresses, peer), .generation = one->generation};
+	if (number >= s->reach)
+		s->reach = number + 1U;
+	*one = (struct slot){.taken_at = ++s->counted,
+	                     .worker = worker,
+	                     .address = addresses_login(s->addresses, peer),
+	                     .generation = one->generation};
 	return number;
 }
 
-void slots_bind(struct slots *s, uint16_t slot, struct connection *c, uint32_t worker)
+void slots_bind(struct slots *s, uint16_t slot, struct connection *c)
 {
 	s->slot[slot].connection = c;
-	s->slot[slot].worker = worker;
 }
 
 void slots_move(struct slots *s, uint16_t slot, const struct peer *peer)

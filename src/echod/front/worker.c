@@ -14,6 +14,7 @@
 #include "front_tls.h"
 #include "login.h"
 #include "tls.h"
+#include "unread.h"
 
 static void tell_empty(struct worker *w)
 {
@@ -135,11 +136,13 @@ int worker_start(struct worker *w, struct front *front, unsigned index)
 		err = -ENOMEM;
 		goto free_pool;
 	}
+	unread_init(w);
 	keeper_init(&w->keeper, &w->loop);
 	if (pipe2(inbox, O_CLOEXEC) < 0) {
 		err = -errno;
 		goto free_pool;
 	}
+	(void)fcntl(inbox[1], F_SETPIPE_SZ, WORKER_INBOX_BYTES); /* else a flood may have logins refused */
 	w->inbox = (struct loop_source){.fd = inbox[0], .ready = inbox_ready};
 	w->inbox_write = inbox[1];
 	if ((err = loop_add(&w->loop, &w->inbox, EPOLLIN)))

@@ -42,6 +42,13 @@ struct arrival {
 #define WORKER_ARRIVALS_MAX 64 /* at once */
 _Static_assert(WORKER_ARRIVALS_MAX * sizeof(struct arrival) <= PIPE_BUF, "they are written to a pipe in one piece");
 
+/*
+ * What a worker may have on its way in. Its inbox is no longer, so that who accepts waits for a worker that lags
+ * behind, and clients wait in the kernel's queue, where they cost nothing.
+ */
+#define WORKER_INBOX_BYTES 16384
+#define WORKER_INBOX_MAX   (WORKER_INBOX_BYTES / sizeof(struct arrival) + WORKER_ARRIVALS_MAX) /* and in hand */
+
 struct worker {
 	struct front *front;
 	unsigned index;
@@ -54,6 +61,7 @@ struct worker {
 	uint64_t numbered;
 	bool draining;
 	struct deadline drain_deadline;
+	struct deadline unread; /* of unread.c: armed while a client is slow */
 	struct loop_source inbox;
 	int inbox_write; /* the accepting thread's end */
 	pthread_t thread;

@@ -52,6 +52,7 @@ struct worker_counters {
 	_Atomic uint64_t in_stage[STAGE_COUNT]; /* gauges: connections now */
 	_Atomic uint64_t closed[CLOSE_REASON_COUNT];
 	_Atomic uint64_t holding, held_bytes; /* gauges: chunks held for slow clients */
+	_Atomic uint64_t unread; /* gauge: kernel memory of connections whose client is slow, at the last look */
 	_Atomic uint64_t logins;
 };
 

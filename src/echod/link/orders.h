@@ -62,6 +62,7 @@ struct order_config {
 	uint32_t login_slots;
 	uint64_t token_life_ms;
 	uint32_t max_accounts, address_accounts; /* in all; new ones in an hour for each address; 0: no limit */
+	uint64_t unread_bytes; /* kernel memory of connections whose clients do not read; 0: no limit */
 	uint8_t may_create_store, allow_cleartext, limit_local, reserved[5];
 	char accounts[ORDER_TEXT_MAX];
 	uint8_t register_open[ORDER_LISTENERS_MAX]; /* by listener */

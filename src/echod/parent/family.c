@@ -38,6 +38,7 @@ static void send_config(struct run *run, struct child *child)
 	                                     .address_connections = o->address_connections,
 	                                     .address_rate = o->address_rate,
 	                                     .login_slots = o->login_slots,
+	                                     .unread_bytes = (uint64_t)o->unread_mib * 1024 * 1024,
 	                                     .hash_kib = o->hash_kib,
 	                                     .hash_passes = o->hash_passes,
 	                                     .token_life_ms = o->token_life_ms,
@@ -148,6 +149,7 @@ void family_clear_gauges(struct run *run, const struct child *child)
 		counters_add(&w->bytes_dropped, counters_get(&w->held_bytes));
 		atomic_store(&w->holding, 0);
 		atomic_store(&w->held_bytes, 0);
+		atomic_store(&w->unread, 0);
 		for (int stage = 0; stage < STAGE_COUNT; stage++)
 			atomic_store(&w->in_stage[stage], 0);
 	}

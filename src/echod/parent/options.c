@@ -19,6 +19,7 @@
 #define HASH_PASSES 2
 
 #define FAILURES_MAX 1000000
+#define UNREAD_MIB   256 /* where the kernel does not say what it has */
 
 #define BUSY_POLL_MAX_US 10000 /* a sleeping thread wakes in a fraction of that */
 
@@ -79,6 +80,9 @@ static const char help[] =
     "  --max-accounts N      (default 100000; 0: no limit)\n"
     "  --login-slots N       logins under way at once; beyond that, the oldest of the address with the most is closed\n"
     "                        (default 1000)\n"
+    "  --unread-memory MIB   of the kernel, for connections whose clients do not read; beyond that, those that take "
+    "the\n"
+    "                        most are reset (default: half of where net.ipv4.tcp_mem says pressure; 0: no limit)\n"
     "  --login-time TIME     to log in (default 30s)\n"
     "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
     "  --login-idle-time TIME  the same for one who logged in (default off)\n"
@@ -125,6 +129,7 @@ enum {
 	OPT_LOGIN_SLOTS,
 	OPT_MAX_ACCOUNTS,
 	OPT_ADDRESS_ACCOUNTS,
+	OPT_UNREAD_MEMORY,
 	OPT_LOGIN_TIME,
 	OPT_IDLE_TIME,
 	OPT_LOGIN_IDLE_TIME,
@@ -168,6 +173,7 @@ static const struct option long_options[] = {
     {"login-slots", required_argument, NULL, OPT_LOGIN_SLOTS},
     {"max-accounts", required_argument, NULL, OPT_MAX_ACCOUNTS},
     {"address-accounts", required_argument, NULL, OPT_ADDRESS_ACCOUNTS},
+    {"unread-memory", required_argument, NULL, OPT_UNREAD_MEMORY},
     {"login-time", required_argument, NULL, OPT_LOGIN_TIME},
     {"idle-time", required_argument, NULL, OPT_IDLE_TIME},
     {"login-idle-time", required_argument, NULL, OPT_LOGIN_IDLE_TIME},
@@ -299,12 +305,15 @@ static void parse_option(struct options *o, int option, const char *value, struc
 		o->address_rate = (uint32_t)program_number(NAME, "--address-rate", value, 0, 1000000);
 		break;
 	case OPT_LIMIT_LOCAL: o->limit_local = true; break;
-	case OPT_LOGIN_SLOTS: o->login_slots = (uint32_t)program_number(NAME, "--login-slots", value, 1, 60000); break;
+	case OPT_LOGIN_SLOTS: o->login_slots = (uint32_t)program_number(NAME, "--login-slots", value, 1, 20000); break;
 	case OPT_MAX_ACCOUNTS:
 		o->max_accounts = (uint32_t)program_number(NAME, "--max-accounts", value, 0, 100000000);
 		break;
 	case OPT_ADDRESS_ACCOUNTS:
 		o->address_accounts = (uint32_t)program_number(NAME, "--address-accounts", value, 0, 1000000);
+		break;
+	case OPT_UNREAD_MEMORY:
+		o->unread_mib = (uint32_t)program_number(NAME, "--unread-memory", value, 0, 1024 * 1024);
 		break;
 	case OPT_LOGIN_TIME: o->login_ms = program_duration_ms(NAME, "--login-time", value); break;
 	case OPT_IDLE_TIME:
@@ -375,6 +384,19 @@ static void ask_listener(struct options *o)
 	}
 }
 
+/* Half of what all TCP may have before the kernel feels pressure, and begins to refuse what comes (tcp(7)). */
+static uint32_t default_unread_mib(void)
+{
+	unsigned long low, pressure;
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_mem", "re");
+	bool is_known = f && fscanf(f, "%lu %lu", &low, &pressure) == 2;
+
+	if (f)
+		fclose(f);
+	uint64_t mib = is_known ? (uint64_t)pressure * (uint64_t)sysconf(_SC_PAGESIZE) / 2 / 1024 / 1024 : UNREAD_MIB;
+	return mib < 1 ? 1 : mib > 1024 * 1024 ? 1024 * 1024 : (uint32_t)mib;
+}
+
 static void defaults(struct options *o)
 {
 	*o = (struct options){.log_level = LOG_INFO,
@@ -383,6 +405,7 @@ static void defaults(struct options *o)
 	                      .address_connections = 256,
 	                      .address_rate = 1000,
 	                      .login_slots = 1000,
+	                      .unread_mib = default_unread_mib(),
 	                      .hash_kib = HASH_KIB,
 	                      .hash_passes = HASH_PASSES,
 	                      .token_life_ms = 8 * 60 * 60 * 1000,

@@ -29,6 +29,7 @@ struct options {
 	enum log_level log_level;
 	uint32_t address_connections, address_rate; /* 0: no limit */
 	uint32_t login_slots;
+	uint32_t unread_mib; /* 0: no limit */
 	uint32_t workers, max_connections, keepalive_s, hash_kib, hash_passes;
 	uint64_t login_ms, idle_ms, login_idle_ms, stall_ms, drain_ms;
 	uint32_t address_failures, account_failures;

@@ -105,6 +105,7 @@ static void put_work(FILE *f, const struct run *run)
 	put_number(f, "bytes_out", in > held + dropped ? in - held - dropped : 0, ", ");
 	put_number(f, "chunks_held", SUM(run, holding), ", ");
 	put_number(f, "bytes_held", held, ", ");
+	put_number(f, "bytes_unread", SUM(run, unread), ", ");
 	put_number(f, "bytes_dropped", dropped, ", ");
 	fputs("\"queue\": {", f);
 	put_number(f, "passwords", counters_get(&c->hash_queue), ", ");
