@@ -100,8 +100,13 @@ def user_bytes(pids):
     """Anonymous and shared memory, each page counted for those that share it."""
     total = 0
     for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            total += sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", file.read(), re.M)) * 1024
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                found = re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", file.read(), re.M)
+        except PermissionError:  # echod's own, to all but root; it shares with nobody
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                found = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", file.read(), re.M)
+        total += sum(int(kib) for kib in found) * 1024
     return total
 
 

@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,36 @@ static char *path_in(const char *where, char why[STORE_WHY_MAX])
 	return absolute;
 }
 
+/* Where path leads in the end, though the file itself may not be there yet; the caller's to free. NULL: nowhere. */
+static char *real_folder(char *path)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real && errno == ENOENT) {
+		char *slash = strrchr(path, '/');
+		slash[slash == path] = '\0';
+		return realpath(path, NULL);
+	}
+	if (real) {
+		char *slash = strrchr(real, '/');
+		slash[slash == real] = '\0';
+	}
+	return real;
+}
+
+char *store_prepare(const char *where, enum store_create create)
+{
+	char why[STORE_WHY_MAX], *path = path_in(where, why), *folder = NULL, seed;
+
+	sqlite3_randomness(sizeof(seed), &seed); /* SQLite's generator takes its own seed from /dev/urandom, once */
+	if (path && create == STORE_MAY_CREATE)
+		(void)!store_make_folders(path);
+	if (path)
+		folder = real_folder(path);
+	free(path);
+	return folder;
+}
+
 static enum store_result make_if_absent(struct store *s, enum store_create create, bool *created)
 {
 	if (create != STORE_MAY_CREATE || access(s->file.path, F_OK) == 0)
@@ -57,6 +88,7 @@ enum store_result store_open(struct store **out, const char *where, enum store_c
 		return STORE_UNAVAILABLE;
 	}
 	s->file.path = path;
+	s->file.fd = -1;
 	s->file.was_checked = create == STORE_WAS_CHECKED;
 	enum store_result result = make_if_absent(s, create, created);
 	if (result == STORE_OK)

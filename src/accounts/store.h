@@ -72,6 +72,13 @@ enum store_create {
 };
 
 /*
+ * For a process that will be shut into the folder of its accounts (sandbox): makes it where STORE_MAY_CREATE says so
+ * and it is not there, and does what needs files elsewhere. Returns the folder, all links followed, which the caller
+ * frees; NULL where there is none, and store_open will tell why.
+ */
+char *store_prepare(const char *where, enum store_create) MUST_CHECK;
+
+/*
  * Opens the accounts at where: `sqlite:PATH` or a bare path. An absent file is made, whole or not at all, where
  * STORE_MAY_CREATE says so, and *created tells; never is a file written over. Checks that the file is ours, not newer
  * than this program, writable and sound (quick_check). On failure returns STORE_BUSY or STORE_UNAVAILABLE and writes

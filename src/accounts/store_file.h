@@ -16,6 +16,7 @@ struct store_file_id {
 struct store_file {
 	char *path;  /* absolute: a bare name could mean a URI to SQLite, and would mean another file after chdir */
 	sqlite3 *db; /* NULL while closed */
+	int fd;      /* the file as a place (O_PATH): SQLite does not tell its own; -1 while closed */
 	struct store_file_id id, log_id; /* of the file, and of its write-ahead log */
 	bool was_checked;  /* the next opening leaves the long check out, as of a file that this process has just opened
 	                    */

@@ -44,8 +44,7 @@ static int sync_folder_of(const char *path)
 	return err;
 }
 
-/* As mkdir -p. Writes into path, and restores it. */
-static int make_folders(char *path)
+int store_make_folders(char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		int err = 0;
@@ -169,7 +168,7 @@ enum store_result store_make(const char *path, bool *created, char why[STORE_WHY
 	*created = false;
 	if (asprintf(&temporary, "%s.new-XXXXXX", path) < 0)
 		return unavailable(path, -ENOMEM, why);
-	int err = make_folders(temporary);
+	int err = store_make_folders(temporary);
 	/* In this order: whoever made the log had linked the file before. */
 	/* unreached: the file is linked by another process between two calls */
 	if (!err && has_log(path) && access(path, F_OK) < 0) {

@@ -228,8 +228,8 @@ def let_in_until_full(server):
 
 def limit_files(pid):
     """A limit on open files that leaves next to nothing. Returns what it was."""
-    highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
-    return resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 2, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+    highest, hard = harness.descriptors_of(pid)[-1], harness.limit_process(pid, resource.RLIMIT_NOFILE)[1]
+    return harness.limit_process(pid, resource.RLIMIT_NOFILE, (highest + 2, hard))
 
 
 def test_no_descriptor_for_a_client(folder):
@@ -242,13 +242,13 @@ def test_no_descriptor_for_a_client(folder):
         usual = limit_files(front)
         for _ in range(2):
             let_in_until_full(s)
-            before = sorted(os.listdir(f"/proc/{front}/fd"))
+            before = harness.descriptors_of(front)
             for _ in range(20):
                 assert s.connect("raw").to_end() == b""
                 code, c = knock(s)
                 assert code == 421 and c.to_end() == b""
             assert_idle(front, lambda: inside.echoes(b"still here"))
-            assert sorted(os.listdir(f"/proc/{front}/fd")) == before
+            assert harness.descriptors_of(front) == before
         # The spare is used, and does not come back: its descriptor goes to the next client, and those behind that one
         # cannot even be told. They wait.
         plan.arm("echod-front", "fcntl", 1, cases.errno_of("EMFILE"), True)
@@ -262,7 +262,7 @@ def test_no_descriptor_for_a_client(folder):
         for c in waiting:
             assert c.code() in (220, 421)
         assert s.status()["accept_errors"] > 40
-        resource.prlimit(front, resource.RLIMIT_NOFILE, usual)
+        harness.limit_process(front, resource.RLIMIT_NOFILE, usual)
         code, c = knock(s)
         assert code == 220
         assert s.children()["front"] == front
@@ -353,11 +353,11 @@ def test_no_address_space_for_a_hash(folder):
         used = address_space(keeper)
         if used > 1 << 40:
             pytest.skip("a sanitizer's build maps more than any limit")
-        usual = resource.prlimit(keeper, resource.RLIMIT_AS, (used + (4 << 20), resource.RLIM_INFINITY))
+        usual = harness.limit_process(keeper, resource.RLIMIT_AS, (used + (4 << 20), resource.RLIM_INFINITY))
         for name in ("warm-up", "new"):
             assert cases.talk(s.port, name) == "451"
         clients.wait_until(lambda: [e["event"] for e in s.log_events()].count("hash_failed") == 2, "both in the log")
-        resource.prlimit(keeper, resource.RLIMIT_AS, usual)
+        harness.limit_process(keeper, resource.RLIMIT_AS, usual)
         for name in ("warm-up", "new"):
             assert cases.talk(s.port, name) == "in"
         assert s.children()["keeper"] == keeper

@@ -1,12 +1,12 @@
 """The limit on descriptors, reached by many more clients than there is room for, and left again."""
-import os
 import resource
 import select
 import time
 
 import pytest
 
-from harness import LOOPBACK, PATIENCE_S, Positional, connect, cpu_seconds, wait_until
+from harness import (LOOPBACK, PATIENCE_S, Positional, connect, cpu_seconds, descriptors_of, limit_process,
+                     wait_until)
 from load import open_echo
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
@@ -59,21 +59,17 @@ def test_2000_clients_at_256_descriptors(server):
 
 
 def set_descriptor_limit(pid, most):
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-
-
-def descriptor_numbers(pid):
-    return sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    limit_process(pid, resource.RLIMIT_NOFILE, (most, limit_process(pid, resource.RLIMIT_NOFILE)[1]))
 
 
 def test_no_descriptor_is_left_to_accept_with(server):
     """The limit falls below what the front has open, as when all of the system's are used: clients are told so by the
     one that is kept for it, and when that has gone, too, they wait, and the front does not spin."""
     s = server(listen=BOTH)
-    front, full = s.children()["front"], resource.prlimit(s.children()["front"], resource.RLIMIT_NOFILE)[0]
+    front, full = s.children()["front"], limit_process(s.children()["front"], resource.RLIMIT_NOFILE)[0]
     inside = [s.echo_client(("raw", "login")[i % 2], name="in") for i in range(20)]
     s.wait_status(lambda st: st["connections"]["echo"] == len(inside), "all to be inside")
-    while (used := descriptor_numbers(front)) != list(range(len(used))):
+    while (used := descriptors_of(front)) != list(range(len(used))):
         inside.append(s.echo_client("raw"))
         inside[-1].echoes(b"inside")
     set_descriptor_limit(front, len(used))
@@ -85,7 +81,7 @@ def test_no_descriptor_is_left_to_accept_with(server):
         assert kind == "raw" or c.code() == 421
         assert c.to_end() == b""
     assert status["accept_errors"] >= count
-    assert descriptor_numbers(front) == used, "a descriptor has leaked, or the one that is kept has gone"
+    assert descriptors_of(front) == used, "a descriptor has leaked, or the one that is kept has gone"
 
     set_descriptor_limit(front, 3)
     waiting, cpu, began = s.connect("raw"), cpu_seconds(front), time.monotonic()

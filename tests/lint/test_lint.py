@@ -19,8 +19,9 @@ ROOMS = {
     'src/accounts': ('base',),
     'src/echod/link': ('base', 'wire', 'net'),
     'src/echod/parent': BELOW + ('echod/link',),
-    'src/echod/front': BELOW + ('echod/link',),
-    'src/echod/keeper': BELOW + ('echod/link', 'accounts'),
+    'src/echod/sandbox': ('base',),
+    'src/echod/front': BELOW + ('echod/link', 'echod/sandbox'),
+    'src/echod/keeper': BELOW + ('echod/link', 'echod/sandbox', 'accounts'),
     'src/echoc': BELOW,
     'src/echoctl': BELOW + ('accounts',),
 }
@@ -202,8 +203,8 @@ def test_scripts():
 
 INCLUDED = [File(path, '') for path in (
     'src/base/log.h', 'src/wire/reply.h', 'src/net/address.h', 'src/loop/loop.h', 'src/accounts/store.h',
-    'src/echod/link/ask.h', 'src/echod/parent/run.h', 'src/echod/front/echo.h', 'src/echod/keeper/judge.h',
-    'src/echoc/talk.h', 'src/echoctl/table.h')]
+    'src/echod/link/ask.h', 'src/echod/sandbox/sandbox.h', 'src/echod/parent/run.h', 'src/echod/front/echo.h',
+    'src/echod/keeper/judge.h', 'src/echoc/talk.h', 'src/echoctl/table.h')]
 
 
 @pytest.mark.parametrize('path, name', [
@@ -212,7 +213,7 @@ INCLUDED = [File(path, '') for path in (
     ('src/echod/link/x.c', 'echo.h'), ('src/echod/parent/x.c', 'store.h'), ('src/echod/parent/x.c', 'echo.h'),
     ('src/echod/front/x.c', 'store.h'), ('src/echod/front/x.c', 'judge.h'), ('src/echod/keeper/x.c', 'run.h'),
     ('src/echoc/x.c', 'ask.h'), ('src/echoc/x.c', 'table.h'), ('src/echoctl/x.c', 'run.h'), ('src/echoctl/x.c', 'talk.h'),
-    ('src/base/x.c', 'gone.h')])
+    ('src/echod/parent/x.c', 'sandbox.h'), ('src/echod/sandbox/x.c', 'ask.h'), ('src/base/x.c', 'gone.h')])
 def test_bad_include(path, name):
     assert bad_includes(INCLUDED + [File(path, f'#include <a.h>\n#include "{name}"\n')])
 

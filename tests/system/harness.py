@@ -6,13 +6,17 @@ import os
 import pwd
 import random
 import re
+import resource
 import select
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+import pytest
 
 # Most tests need both: what is imported here is for them too.
 from tls_clients import TlsSocket, context as tls_context
@@ -98,6 +102,27 @@ def is_alive(pid):
             return f.read().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def descriptors_of(pid):
+    """The numbers of the descriptors that a process of a server has open, in order."""
+    try:
+        return sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        pytest.skip("only root may look into the server's processes: they hold secrets")
+
+
+def limit_process(pid, which, limits=None):
+    """Sets a limit of a server's process, by its own user: root may lack the right (CAP_SYS_RESOURCE). Returns what it
+    was."""
+    if not UNPRIVILEGED:
+        return resource.prlimit(pid, which, *([limits] if limits else []))
+    code = "import resource, sys; n = [int(a) for a in sys.argv[1:]]; " \
+           "print(*resource.prlimit(n[0], n[1], *([tuple(n[2:])] if n[2:] else [])))"
+    done = subprocess.run([sys.executable, "-c", code, str(pid), str(which), *map(str, limits or ())], check=True,
+                          user=SERVER_USER.pw_uid, group=SERVER_USER.pw_gid, extra_groups=[], cwd="/",
+                          stdout=subprocess.PIPE)
+    return tuple(int(n) for n in done.stdout.split())
 
 
 def cpu_seconds(pid):
@@ -307,9 +332,8 @@ class Server:
         """What parent, front and keeper have open, by name of the process."""
         links = {}
         for name, pid in {"parent": self.pid, **self.children()}.items():
-            fds = f"/proc/{pid}/fd"
-            links[name] = [os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)
-                           if os.path.lexists(os.path.join(fds, fd))]
+            paths = [f"/proc/{pid}/fd/{fd}" for fd in descriptors_of(pid)]
+            links[name] = [os.readlink(path) for path in paths if os.path.lexists(path)]
         return links
 
     def wait_log(self, event, timeout=PATIENCE_S, **fields):

@@ -1,17 +1,17 @@
 """Want of descriptors while the server runs: the limit of its front is lowered and lifted from outside."""
-import os
 import resource
 
-from harness import LOOPBACK, cpu_seconds, wait_until
+from harness import LOOPBACK, cpu_seconds, descriptors_of, limit_process, wait_until
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
 
 
 def leave(front, room):
     """Lets front open so many more. Returns its limits as they were."""
-    lowest = min(n for n in range(1 << 16) if not os.path.lexists(f"/proc/{front}/fd/{n}"))
-    before = resource.prlimit(front, resource.RLIMIT_NOFILE)
-    resource.prlimit(front, resource.RLIMIT_NOFILE, (lowest + room, before[1]))
+    used = set(descriptors_of(front))
+    lowest = min(n for n in range(1 << 16) if n not in used)
+    before = limit_process(front, resource.RLIMIT_NOFILE)
+    limit_process(front, resource.RLIMIT_NOFILE, (lowest + room, before[1]))
     return before
 
 
@@ -27,7 +27,7 @@ def test_the_last_descriptor_says_that_there_is_no_other(server):
         c.echoes(b"still served")
     status = s.status()
     assert status["refused"] == 80 and status["accept_errors"] >= 80
-    resource.prlimit(front, resource.RLIMIT_NOFILE, before)
+    limit_process(front, resource.RLIMIT_NOFILE, before)
     s.echo_client().echoes(b"let in again")
 
 
@@ -43,6 +43,6 @@ def test_not_even_one_descriptor(server):
     inside.echoes(b"still served")
     wait_until(lambda: s.status()["accept_errors"] >= errors + 3, "a few pauses to pass")
     assert cpu_seconds(front) - busy < 0.5, "being full costs time"
-    resource.prlimit(front, resource.RLIMIT_NOFILE, before)
+    limit_process(front, resource.RLIMIT_NOFILE, before)
     for c in waiting:
         c.echoes(b"served at last")

@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "front.h"
 #include "program.h"
+#include "sandbox.h"
 #include "text.h"
 #include "tls.h"
 #include "worker.h"
@@ -28,6 +29,7 @@ struct run {
 	struct worker *workers;
 	int link[ORDER_WORKERS_MAX]; /* until the workers run */
 	int log_fd;
+	int files; /* of sandbox_close_files */
 	bool started, draining;
 	uint32_t still_full; /* workers that are not empty yet, while draining */
 };
@@ -76,6 +78,21 @@ static void derive_limit(struct front *front)
 	atomic_store(&front->counters->max_connections, front->max_connections);
 }
 
+/* Before the first client is there. */
+static void shut_in(struct run *run)
+{
+	struct front *front = &run->front;
+	char sentence[ORDER_TEXT_MAX];
+	int holds = sandbox_close(SANDBOX_FRONT, run->files, front->log);
+
+	if (holds < 0) {
+		snprintf(sentence, sizeof(sentence), "the front cannot be shut in: %s; see whether memory is short.",
+		         strerror(-holds));
+		fail(sentence);
+	}
+	atomic_store(&front->counters->sandbox_front, (uint64_t)holds);
+}
+
 static void take_link(struct run *run, uint32_t index, int fd)
 {
 	struct arrival arrival = {.kind = ARRIVAL_LINK, .fd = fd};
@@ -121,6 +138,7 @@ static void start(struct run *run)
 	}
 	if (accept_start(&run->acceptor, &run->loop, front, run->workers))
 		fail("the listeners could not be watched: too few descriptors or memory.");
+	shut_in(run);
 	tell_parent(ORDER_READY, 0);
 }
 
@@ -276,6 +294,7 @@ int main(void)
 	(void)prctl(PR_SET_NAME, "echod-front", 0, 0, 0); /* started by descriptor, it would have a number for a name */
 	signal(SIGPIPE, SIG_IGN);
 	program_fix_descriptors();
+	run.files = sandbox_close_files(NULL);
 	memset(run.link, -1, sizeof(run.link));
 	memset(run.front.listener_fd, -1, sizeof(run.front.listener_fd));
 	run.parent = (struct loop_source){.fd = ORDER_FD, .ready = parent_ready};

@@ -19,6 +19,7 @@
 #include "newcomers.h"
 #include "orders.h"
 #include "program.h"
+#include "sandbox.h"
 #include "stamping.h"
 #include "text.h"
 
@@ -33,6 +34,7 @@ struct keeper {
 	struct judge_court court;
 	struct counters *counters;
 	int log_fd;
+	int files; /* of sandbox_close_files */
 	bool started, ending;
 	struct pool *hash_pool, *name_pool, *token_pool;
 	struct front_link link[ORDER_WORKERS_MAX];
@@ -290,6 +292,32 @@ static void warn_of_cheap_hashes(struct keeper *k)
 		          k->court.cost.kib, k->court.cost.passes);
 }
 
+/* While there is one thread, and after the last file elsewhere. Where no folder is found, opening the store says why.
+ */
+static int close_files(const struct keeper *k)
+{
+	char *folder =
+	    store_prepare(k->config.accounts, k->config.may_create_store ? STORE_MAY_CREATE : STORE_MUST_EXIST);
+	int err = folder ? sandbox_close_files(folder) : -ENOENT;
+
+	free(folder);
+	return err;
+}
+
+/* Before the first question is taken. */
+static void shut_in(struct keeper *k)
+{
+	char sentence[ORDER_TEXT_MAX];
+	int holds = sandbox_close(SANDBOX_KEEPER, k->files, k->court.log);
+
+	if (holds < 0) {
+		snprintf(sentence, sizeof(sentence), "the keeper cannot be shut in: %s; see whether memory is short.",
+		         strerror(-holds));
+		fail(k, sentence);
+	}
+	atomic_store(&k->counters->sandbox_keeper, (uint64_t)holds);
+}
+
 static void start(struct keeper *k)
 {
 	if (password_init())
@@ -301,6 +329,7 @@ static void start(struct keeper *k)
 		fail(k, "no memory for a password hash: lower --hash-memory, or give the machine more.");
 	if (open_pools(k))
 		fail(k, "the password threads could not be started: too few threads, descriptors or memory.");
+	shut_in(k);
 	k->started = true;
 	for (uint32_t i = 0; i < ORDER_WORKERS_MAX; i++)
 		front_link_watch(&k->link[i]);
@@ -313,6 +342,7 @@ static void take_config(struct keeper *k, const struct order *order, int fd)
 		fail(k, "echod and echod-keeper are of different builds: install them together.");
 	k->config = order->config;
 	k->log_fd = fd;
+	k->files = close_files(k);
 	k->court.accounts = k->config.accounts;
 	k->court.cost = (struct password_cost){.kib = k->config.hash_kib, .passes = k->config.hash_passes};
 	k->court.listeners = k->config.listeners;

@@ -65,6 +65,7 @@ struct counters {
 	_Atomic uint64_t log_lost_front, log_lost_keeper;
 	_Atomic uint64_t hash_queue, name_queue; /* gauges: questions waiting or being worked on */
 	_Atomic uint64_t asked, hashed, created, stamped;
+	_Atomic uint64_t sandbox_front, sandbox_keeper; /* which walls they have: sandbox/sandbox.h */
 };
 
 /* Makes the memory; *fd, close-on-exec, is for the children. Returns 0 or a negative errno. */

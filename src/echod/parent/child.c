@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,6 +93,18 @@ static int spawn(struct child *child, const char *path, int order_fd)
 	return -err;
 }
 
+/*
+ * The kernel hands on from the memory that executes whether the new one may be looked into, until the new program is
+ * all there. So the parent is not undumpable for as long as that takes: or its child, too, would belong to root here.
+ */
+static DIR *open_descriptors(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
+	return opendir(path);
+}
+
 int child_start(struct child *child, uint64_t now_ms)
 {
 	char path[PATH_MAX];
@@ -103,7 +116,11 @@ int child_start(struct child *child, uint64_t now_ms)
 	path_to_execute(child, path);
 	/* Room for all that a start hands over: a listener or a link is an order of its own. */
 	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	err = spawn(child, path, ends[1]);
+	if (!err)
+		child->descriptors = open_descriptors(child->pid);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close(ends[1]);
 	if (err) {
 		close(ends[0]);
@@ -126,6 +143,9 @@ void child_hang_up(struct child *child)
 	if (child->fd >= 0)
 		close(child->fd);
 	child->fd = -1;
+	if (child->descriptors)
+		closedir(child->descriptors);
+	child->descriptors = NULL;
 }
 
 uint64_t child_backoff_ms(struct child *child, uint64_t now_ms)

@@ -2,6 +2,7 @@
 #ifndef PARENT_CHILD_H
 #define PARENT_CHILD_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@ struct child {
 	int program_fd;      /* it, opened; or -1 */
 	pid_t pid;           /* 0: not running */
 	int fd;              /* our end of its order socket, or -1 */
+	DIR *descriptors;    /* its /proc/PID/fd, opened while we may: later it is undumpable. NULL: none */
 	bool ready;          /* it said so */
 	uint64_t started_ms, backoff_ms, restarts;
 	struct loop_source source; /* watches fd */
@@ -40,7 +42,7 @@ int child_start(struct child *, uint64_t now_ms) MUST_CHECK;
 void child_order(struct child *, const struct order *, int pass_fd);
 /* Gives back what child_find took. Harmless where it failed, or was not called. */
 void child_forget(struct child *);
-/* Closes our end: the child ends by itself. */
+/* Closes our end, and its /proc/PID/fd: the child ends by itself. */
 void child_hang_up(struct child *);
 /* How long to wait before the next start: 0 after a long life, then 0.5 s doubling to 30 s. Counts the restart. */
 uint64_t child_backoff_ms(struct child *, uint64_t now_ms);

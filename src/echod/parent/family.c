@@ -137,6 +137,7 @@ void family_clear_gauges(struct run *run, const struct child *child)
 	struct counters *c = run->counters;
 
 	if (child == &run->keeper) {
+		atomic_store(&c->sandbox_keeper, 0);
 		atomic_store(&c->hash_queue, 0);
 		atomic_store(&c->name_queue, 0);
 		return;
@@ -144,6 +145,7 @@ void family_clear_gauges(struct run *run, const struct child *child)
 	atomic_store(&c->open, 0);
 	atomic_store(&c->login_slots, 0);
 	atomic_store(&c->addresses, 0);
+	atomic_store(&c->sandbox_front, 0);
 	for (uint32_t i = 0; i < run->options.workers; i++) {
 		struct worker_counters *w = &c->worker[i];
 		counters_add(&w->bytes_dropped, counters_get(&w->held_bytes));

@@ -13,30 +13,63 @@ static void put_number(FILE *f, const char *key, uint64_t value, const char *end
 }
 
 /* How many descriptors, or threads, a process of ours has; 0 where it cannot be known. */
+static uint64_t count_open(DIR *folder)
+{
+	uint64_t n = 0;
+
+	if (!folder)
+		return 0;
+	rewinddir(folder);
+	for (struct dirent *entry; (entry = readdir(folder));)
+		n += entry->d_name[0] != '.';
+	return n;
+}
+
 static uint64_t count_entries(pid_t pid, const char *what)
 {
 	char path[64];
-	uint64_t n = 0;
 
 	if (pid <= 0)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, what);
 	DIR *folder = opendir(path);
-	if (!folder)
-		return 0;
-	for (struct dirent *entry; (entry = readdir(folder));)
-		n += entry->d_name[0] != '.';
-	closedir(folder);
+	uint64_t n = count_open(folder);
+	if (folder)
+		closedir(folder);
 	return n;
 }
 
-static void put_processes(FILE *f, const struct run *run, const char *key, const char *what)
+static void put_descriptors(FILE *f, const struct run *run)
 {
-	fprintf(f, "\"%s\": {", key);
-	uint64_t own = count_entries(getpid(), what);
-	put_number(f, "parent", own && what[0] == 'f' ? own - 1 : own, ", "); /* less the folder's own */
-	put_number(f, "front", count_entries(run->front.pid, what), ", ");
-	put_number(f, "keeper", count_entries(run->keeper.pid, what), "}");
+	fputs("\"descriptors\": {", f);
+	uint64_t own = count_entries(getpid(), "fd");
+	put_number(f, "parent", own ? own - 1 : 0, ", "); /* less the folder's own */
+	put_number(f, "front", count_open(run->front.descriptors), ", ");
+	put_number(f, "keeper", count_open(run->keeper.descriptors), "}, ");
+}
+
+static void put_threads(FILE *f, const struct run *run)
+{
+	fputs("\"threads\": {", f);
+	put_number(f, "parent", count_entries(getpid(), "task"), ", ");
+	put_number(f, "front", count_entries(run->front.pid, "task"), ", ");
+	put_number(f, "keeper", count_entries(run->keeper.pid, "task"), "}, ");
+}
+
+/* What a child says of itself, which is taken as nothing but a number (sandbox/sandbox.h). */
+static const char *walls_name(uint64_t walls)
+{
+	static const char *const name[] = {"none", "landlock", "seccomp", "seccomp+landlock"};
+
+	return name[walls & 3];
+}
+
+static void put_sandbox(FILE *f, const struct run *run)
+{
+	const struct counters *c = run->counters;
+
+	fprintf(f, "\"sandbox\": {\"front\": \"%s\", \"keeper\": \"%s\"}", walls_name(counters_get(&c->sandbox_front)),
+	        walls_name(counters_get(&c->sandbox_keeper)));
 }
 
 static uint64_t sum(const struct run *run, size_t offset)
@@ -143,9 +176,9 @@ struct document status_document(const struct run *run)
 	put_tls(f, run);
 	put_connections(f, run);
 	put_work(f, run);
-	put_processes(f, run, "descriptors", "fd");
-	fputs(", ", f);
-	put_processes(f, run, "threads", "task");
+	put_descriptors(f, run);
+	put_threads(f, run);
+	put_sandbox(f, run);
 	fputs("}\n", f);
 	if (fclose(f) == 0)
 		return d;
