@@ -368,8 +368,6 @@ class Server:
                 assert c.code() == 220
                 c.ask("USER warm-up")
                 c.ask(f"PASS {PASSWORD}")
-                c.half_close()
-                c.to_end()
         self.baseline = self.wait_still()
 
     def has_listener(self, kind):

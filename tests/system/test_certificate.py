@@ -311,6 +311,7 @@ def test_sigusr1_opens_the_log_only(folder, server):
         f.write("rubbish\n")
     os.rename(s.log_path, s.log_path + ".1")
     s.send_signal(signal.SIGUSR1)
+    wait_until(lambda: os.path.exists(s.log_path), "the log to be opened anew")
     s.wait_log("log_reopen", level="info")
     assert not [e for e in s.log_events() if e["event"].startswith("tls")]
 
