@@ -13,7 +13,8 @@ import time
 import pytest
 
 import clients
-from harness import LOOPBACK, PASSWORD, SEED, Client, check_sanitizer, environment, program, randomness, wait_until
+from harness import (LOOPBACK, PASSWORD, SEED, Client, check_sanitizer, environment, program, randomness, run_echod,
+                     wait_until)
 from test_wire import run_elsewhere
 
 TOKEN = re.compile(r"TOKEN ([A-Za-z0-9_-]{43}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
@@ -322,7 +323,8 @@ def test_every_refusal_is_the_same(server):
     with db:
         db.execute("UPDATE account SET disabled = 1 WHERE name = 'carla'")
     db.close()
-    bad = [spent, ended, disabled, "x" * 43, "A" * 42, "A" * 44, "A" * 42 + "B", "", "é" * 20, "A" * 500, "A" * 43 + " "]
+    bad = [spent, ended, disabled, "x" * 43, "A" * 42, "A" * 44, "A" * 42 + "B", "", "é" * 20, "A" * 500,
+           "A" * 43 + " "]
     replies = set()
     for token in bad:
         c = fresh(s)
@@ -433,8 +435,7 @@ def test_a_version_1_store_is_upgraded(server, folder):
 
 
 def test_token_life_must_have_an_end(folder):
-    done = subprocess.run([program("echod"), "--token-life", "off"], text=True, capture_output=True,
-                          env=environment(folder))
+    done = run_echod(folder, "--token-life", "off")
     assert done.returncode == 2 and "--token-life" in done.stderr
 
 
