@@ -99,21 +99,27 @@ static bool is_passing(int err)
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
 }
 
-static int send_wire(struct stream *s, const void *data, size_t len)
+/* What to do when n of len bytes, or an error, came of a send: apart, for nearly every send takes all. */
+static __attribute__((noinline)) int keep_rest(struct stream *s, const uint8_t *data, size_t len, ssize_t n)
 {
-	ssize_t n = send(s->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n == (ssize_t)len)
-		return 0;
 	int err = n < 0 && !is_passing(errno) ? -errno : 0;
 	size_t done = n > 0 ? (size_t)n : 0;
+
 	if (!err)
-		err = hold(s, (const uint8_t *)data + done, len - done);
+		err = hold(s, data + done, len - done);
 	if (err)
 		s->lost = (uint32_t)(len - done);
 	return err;
 }
 
-static int send_wrapped(struct stream *s, const void *data, size_t len)
+static inline int send_wire(struct stream *s, const void *data, size_t len)
+{
+	ssize_t n = send(s->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n == (ssize_t)len ? 0 : keep_rest(s, data, len, n);
+}
+
+static __attribute__((noinline)) int send_wrapped(struct stream *s, const void *data, size_t len)
 {
 	ssize_t n = s->pool->wrap->wrap(s, data, len, s->pool->wire, s->pool->wrap->wire_max);
 	int err = n > 0 ? send_wire(s, s->pool->wire, (size_t)n) : (int)n;
@@ -212,7 +218,7 @@ static void hand_up(struct stream *s, size_t len, size_t cap)
 	}
 }
 
-static void receive_wrapped(struct stream *s)
+static __attribute__((noinline)) void receive_wrapped(struct stream *s)
 {
 	size_t cap = read_size(s), size = s->room ? cap : cap - STREAM_WRAP_SLACK;
 
