@@ -12,7 +12,7 @@ import pytest
 from harness import CHUNK, LOOPBACK, PATIENCE_S, Client, Positional, connect, cpu_seconds, randomness
 from honest import Honest, percentile
 from load import Flag, Processes, kernel_tcp_bytes, memory_kib
-from test_admit import assert_told, pump, write_flat_out
+from test_admit import assert_told, pump, send_on, write_flat_out
 from test_proxy import RELAY, v1, v2
 
 BOTH = [f"{LOOPBACK}:0", f"raw:{LOOPBACK}:0"]
@@ -120,11 +120,7 @@ def test_a_refusal_is_read_1000_times_of_1000(server):
         for _ in range(125):
             refused = [Client(connect(s.address_of("login"), source="127.0.0.2")) for _ in range(8)]
             for c in refused:
-                try:
-                    c.send(bytes(8000))
-                    c.send(bytes(8000))
-                except ConnectionError:
-                    pass
+                send_on(c)
             for c in refused:
                 assert_told(c, "Too many connections from your address")
                 c.close()

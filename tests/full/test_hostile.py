@@ -67,7 +67,7 @@ def write_until_stuck(clients, quiet=0.5):
 
 def test_500_clients_that_write_and_never_read(server, folder):
     """Each costs the front one chunk, and the kernel what the two sockets' buffers are for."""
-    s, count, stop = server("--stall-time", "off", listen=BOTH), 500, Flag(folder)
+    s, count, stop = server("--stall-time", "off", "--unread-memory", "0", listen=BOTH), 500, Flag(folder)
     front = s.children()["front"]
     with Processes() as group:
         memory, kernel = memory_kib(front), kernel_tcp_bytes()

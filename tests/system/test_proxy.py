@@ -231,6 +231,8 @@ def test_limits_are_for_the_client(relayed):
 def test_at_the_connection_limit_relays_are_told_nothing(relayed):
     s = relayed("--max-connections", "2", listen=BOTH, warm=False)
     inside = [s.echo_client("raw", source=STRANGER) for _ in range(2)]
+    for c in inside:
+        c.echoes("in")
     for c in [relay(s) for _ in range(40)] + [s.connect(source=STRANGER)]:
         try:
             assert c.to_end() == b""
