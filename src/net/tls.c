@@ -63,7 +63,7 @@ static int wire_read(BIO *bio, char *to, int cap)
 			free(t->rest);
 			t->rest = NULL;
 		}
-	} else {
+	} else if (t->fed_len > 0) {
 		n = take_from((uint8_t *)to, (size_t)cap, t->fed, t->fed_len);
 		t->fed += n;
 		t->fed_len -= n;

@@ -273,7 +273,7 @@ class Connection:
             raise Over
         if self.server.tls:
             self.sock.settimeout(30)
-            self.sock = self.server.tls.wrap_socket(self.sock, server_side=True)
+            self.sock = self.server.tls.wrap_socket(self.sock, server_side=True, suppress_ragged_eofs=False)
             self.sock.settimeout(None)
             self.server.record(connection=self.number, tls=self.sock.version(), alpn=self.sock.selected_alpn_protocol())
 
@@ -344,6 +344,7 @@ class Server:
         else:
             context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.num_tickets = 0
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error, as in echod
         return context
 
     def record(self, **what):

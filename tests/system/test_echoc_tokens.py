@@ -16,8 +16,13 @@ RESUME = re.compile(r"RESUME ([\w-]{43})")
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return Maker(tmp_path_factory.mktemp("certificates")).certificate()
+def maker(tmp_path_factory):
+    return Maker(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def own(maker):
+    return maker.certificate()
 
 
 def folder(home):
@@ -199,6 +204,17 @@ def test_one_server_under_two_names(echoc, fake, own):
     port = server.address.split(":")[1]
     assert echoc("tls:" + server.address, "--user", "anna", "--pin", pin_of(own)).returncode == 0
     assert echoc(f"tls:localhost:{port}", "--user", "anna", "--pin", pin_of(own), password=None).returncode == 0
+
+
+def test_a_token_is_for_its_key_only(echoc, fake, maker, relay):
+    """After a drop another server answers, which its chain makes as good: but the token is not its own."""
+    account = ["--account", "anna:" + PASSWORD]
+    first = fake("--tls", maker.certificate(signed=True), *account, "--drop-after", "3")
+    second = fake("--tls", maker.certificate(signed=True), *account)
+    between = relay(first, then=second)
+    result = echoc("tls:" + between.address, "--user", "anna", data=b"abcdef", prefix=["env", "SSL_CERT_FILE=" + maker.ca()])
+    assert (result.returncode, result.stdout) == (0, b"abcdef")
+    assert second.all_commands() == ["OPTS TOKEN", "USER anna", "PASS " + PASSWORD]
 
 
 def test_no_token(echoc, fake, tmp_path):
