@@ -8,6 +8,7 @@
 
 #include "store_file.h"
 #include "store_make.h"
+#include "store_modes.h"
 #include "store_run.h"
 #include "store_token.h"
 
@@ -64,6 +65,15 @@ char *store_prepare(const char *where, enum store_create create)
 		folder = real_folder(path);
 	free(path);
 	return folder;
+}
+
+enum store_modes store_modes(const char *where, char why[STORE_WHY_MAX])
+{
+	char *path = path_in(where, why);
+	enum store_modes modes = path ? store_modes_of(path, why) : STORE_PRIVATE; /* store_open tells */
+
+	free(path);
+	return modes;
 }
 
 static enum store_result make_if_absent(struct store *s, enum store_create create, bool *created)

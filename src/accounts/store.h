@@ -78,6 +78,15 @@ enum store_create {
  */
 char *store_prepare(const char *where, enum store_create) MUST_CHECK;
 
+enum store_modes {
+	STORE_PRIVATE,  /* to its owner, or not there yet */
+	STORE_READABLE, /* by others: they may try passwords against the hashes */
+	STORE_WRITABLE, /* by others, the file or its folder: they may put an account of their own there */
+};
+
+/* What the permissions let others than the owner do. Where that is anything, why is a sentence about it. */
+enum store_modes store_modes(const char *where, char why[STORE_WHY_MAX]);
+
 /*
  * Opens the accounts at where: `sqlite:PATH` or a bare path. An absent file is made, whole or not at all, where
  * STORE_MAY_CREATE says so, and *created tells; never is a file written over. Checks that the file is ours, not newer

@@ -23,6 +23,12 @@ uint64_t program_duration_us(const char *name, const char *option, const char *t
 void program_fix_descriptors(void);
 
 /*
+ * For a process through which passwords or keys pass: no core of it is written, and no other process of its user looks
+ * into its memory (PR_SET_DUMPABLE). Root still can.
+ */
+void program_keep_secrets(void);
+
+/*
  * Where state is kept: given, or $STATE_DIRECTORY, or $XDG_STATE_HOME/echod, or ~/.local/state/echod. The result is
  * the caller's to free. NULL, with errno, when there is no home either or memory is out.
  */

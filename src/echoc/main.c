@@ -3,8 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ask.h"
@@ -32,14 +30,12 @@ static void leave_at_once(int number)
 static void prepare_process(void)
 {
 	struct sigaction leave = {.sa_handler = leave_at_once}, ignore = {.sa_handler = SIG_IGN};
-	struct rlimit no_core = {0, 0}; /* a core would hold the password */
 
 	program_fix_descriptors();
 	sigaction(SIGINT, &leave, NULL);
 	sigaction(SIGTERM, &leave, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	(void)setrlimit(RLIMIT_CORE, &no_core);
-	(void)prctl(PR_SET_DUMPABLE, 0); /* and so would /proc/PID/mem, for this user's other programs */
+	program_keep_secrets();
 }
 
 static void parse_given(const char *text, struct address *out)

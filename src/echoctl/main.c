@@ -1,5 +1,4 @@
 #include <string.h>
-#include <sys/resource.h>
 
 #include "options.h"
 #include "program.h"
@@ -9,12 +8,11 @@
 
 int main(int argc, char **argv)
 {
-	static const struct rlimit no_core = {0, 0};
 	struct options options;
 	int status;
 
 	program_fix_descriptors();
-	(void)setrlimit(RLIMIT_CORE, &no_core); /* passwords pass through */
+	program_keep_secrets();
 	if (!options_parse(&options, argc, argv, &status))
 		return status;
 	if (options.words == 0)

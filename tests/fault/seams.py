@@ -14,7 +14,7 @@ ROOT = os.path.dirname(TESTS)
 ARMED, AT, ALWAYS, ERR, COUNT, FIRED, SEED, RATE = range(0, 64, 8)
 PROGRAM, CALL, SIZE = 64, 96, 128
 
-WHY_SKIPPED = "no seam build: meson setup build-faults -Dfaults=true -Db_sanitize=address,undefined, " \
+WHY_SKIPPED = "no seam build: meson setup build-faults -Dfaults=true -Dsandbox=false -Db_sanitize=address,undefined, " \
               "and name its folder in ECHOD_FAULT_BUILD"
 
 

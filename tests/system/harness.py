@@ -243,10 +243,13 @@ class Server:
     def start(self):
         self.stderr_path = os.path.join(self.folder, "stderr")
         with open(self.stderr_path, "ab") as err:
-            hand_over(self.folder)
+            self.hand_over()
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                                             env=self.env, preexec_fn=self.preexec)
         self.pid = self.process.pid
+
+    def hand_over(self):
+        hand_over(self.folder)
 
     def await_ready(self, timeout=PATIENCE_S):
         """Reads the ready line and what it says."""

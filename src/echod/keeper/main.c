@@ -248,6 +248,11 @@ static void open_store(struct keeper *k)
 	char why[STORE_WHY_MAX];
 	bool created = false;
 
+	switch (store_modes(k->config.accounts, why)) {
+	case STORE_PRIVATE: break;
+	case STORE_READABLE: log_event(k->court.log, LOG_WARNING, "store_readable", "%s", why); break;
+	case STORE_WRITABLE: fail(k, why);
+	}
 	if (store_open(&store, k->config.accounts, k->config.may_create_store ? STORE_MAY_CREATE : STORE_MUST_EXIST,
 	               &created, why) != STORE_OK)
 		fail(k, why);

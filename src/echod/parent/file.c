@@ -65,6 +65,13 @@ int file_open_folder(const char *folder, const char *name)
 	return err;
 }
 
+bool file_is_open_to_others(const char *folder)
+{
+	struct stat st;
+
+	return stat(folder, &st) == 0 && st.st_mode & (S_IWGRP | S_IWOTH);
+}
+
 int file_write_all(int fd, const void *data, size_t len)
 {
 	const char *at = data;

@@ -2,6 +2,7 @@
 #ifndef PARENT_FILE_H
 #define PARENT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "must.h"
@@ -20,6 +21,8 @@ int file_open_folder(const char *folder, const char *name) MUST_CHECK;
  * half of it. Returns 0 or a negative errno.
  */
 int file_write_by_rename(int folder, const char *name, const char *text) MUST_CHECK;
+/* Whether others than its owner may write in the folder, which then is not to be relied on. Not there: false. */
+bool file_is_open_to_others(const char *folder);
 /* The same for len bytes of data, on the disk when it returns 0. */
 int file_write_durably(int folder, const char *name, const void *data, size_t len) MUST_CHECK;
 /* Writes it all. Returns 0 or a negative errno. */

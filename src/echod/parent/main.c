@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 
 	program_fix_descriptors();
 	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* what we inherited is not for the children */
+	program_keep_secrets();
 	umask(0077);
 	options_parse(&run.options, argc, argv);
 	int status = run_server(&run);

@@ -127,6 +127,14 @@ static int watch_signals(struct run *run, const sigset_t *set)
 static int open_control(struct run *run)
 {
 	const struct control_plan plan = {.command = commands_obey, .gone = commands_gone, .arg = run};
+
+	if (run->has_keeper && file_is_open_to_others(run->options.state)) {
+		run_fail(run, RUN_FAILED,
+		         "will not serve from the state directory %s: others than its owner may write in it; say "
+		         "chmod go-w %s, or give another with --state.",
+		         run->options.state, run->options.state);
+		return -EPERM;
+	}
 	int err = control_open(&run->control, &run->loop, run->options.state, &plan);
 
 	if (!err)

@@ -1,12 +1,11 @@
 #include "sandbox.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "calls.h"
 #include "landlock.h"
+#include "program.h"
 #include "reports.h"
 
 int sandbox_close_files(const char *folder)
@@ -15,15 +14,12 @@ int sandbox_close_files(const char *folder)
 	return landlock_restrict(folder);
 }
 
-/* All threads run, so no more are needed; and what memory holds is for no file and no other process. */
-static int leave_nothing(void)
+/* All threads run, so no more are needed. */
+static int start_no_more(void)
 {
 	const struct rlimit none = {0, 0};
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    setrlimit(RLIMIT_NPROC, &none) < 0)
-		return -errno;
-	return 0;
+	return setrlimit(RLIMIT_NPROC, &none) < 0 ? -errno : 0;
 }
 
 static void warn(struct log *log, int files, int calls)
@@ -37,7 +33,8 @@ static void warn(struct log *log, int files, int calls)
 
 int sandbox_close(enum sandbox_role role, int files, struct log *log)
 {
-	int err = leave_nothing();
+	program_keep_secrets();
+	int err = start_no_more();
 	int calls = err ? err : calls_restrict(role);
 
 	if (files == -EOPNOTSUPP || calls == -EOPNOTSUPP)
