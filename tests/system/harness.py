@@ -192,11 +192,12 @@ class Server:
     busy       clients come by themselves as soon as it is ready, so there is no baseline: only gauges are checked
     tidy       check at the end that nothing has leaked
     run_as     options by which a server that root starts becomes somebody else, or stays root
+    penalties  failed logins cost what they do by default; else a test may fail as often and as fast as it likes
     """
 
     def __init__(self, folder, *args, name="server", listen=(f"{LOOPBACK}:0",), state=None, log="file", cheap=True,
                  log_level=None, warm=True, busy=False, tidy=True, status=0, env=None, preexec=None, prefix=(),
-                 run_as=UNPRIVILEGED):
+                 run_as=UNPRIVILEGED, penalties=False):
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o755)
@@ -208,6 +209,8 @@ class Server:
             argv += ["--listen", address]
         if cheap:
             argv += ["--hash-memory", "64", "--hash-passes", "1"]
+        if not penalties:
+            argv += ["--address-failures", "1000000", "--account-failures", "1000000", "--failure-delay", "off"]
         if self.log_path:
             argv += ["--log", self.log_path]
         if log_level:

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "ask.h"
+#include "gate.h"
 #include "orders.h"
 #include "log.h"
 #include "password.h"
@@ -42,6 +43,8 @@ struct judge_case {
 	const struct judge_court *court;
 	uint32_t link, generation; /* where the verdict goes */
 	struct ask ask;
+	struct gate_pass pass;
+	bool admitted; /* by the gate, and not reported back to it yet */
 	/* the outcome */
 	struct verdict verdict;
 	struct account account;             /* as it was; name[0] == 0 where there is none */

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "channel.h"
 #include "clock.h"
 #include "counters.h"
@@ -23,12 +24,12 @@
 #include "stamping.h"
 #include "text.h"
 
-#define HASH_QUEUE  64   /* passwords that may wait; full means 421 at once */
 #define NAME_QUEUE  1024 /* names that may wait: each costs microseconds */
 #define TOKEN_QUEUE 1024 /* tokens that may wait: one that is good costs a write to the disk, others a look-up */
 #define HASH_NICE   5    /* a hash yields to an echo */
 struct keeper {
 	struct loop loop;
+	struct admission admission;
 	struct loop_source parent, done;
 	struct order_config config;
 	struct judge_court court;
@@ -68,6 +69,8 @@ static void deliver(struct keeper *k, struct judge_case *jc)
 {
 	if (jc->counted && !jc->verdict.created)
 		newcomers_take_back(&k->newcomers, &jc->ask.peer, k->loop.now_ms);
+	if (!k->ending)
+		admission_note(&k->admission, jc);
 	stamping_note(&k->stamping, jc);
 	front_link_deliver(&k->link[jc->link], jc);
 }
@@ -165,28 +168,30 @@ static bool may_create(struct keeper *k, struct judge_case *jc)
 	return jc->counted;
 }
 
-static struct pool *pool_for(struct keeper *k, const struct judge_case *jc)
-{
-	switch (jc->ask.kind) {
-	case ASK_NAME: return k->name_pool;
-	case ASK_RESUME: return k->token_pool;
-	default: return k->hash_pool;
-	}
-}
-
 /* The answer to a question that no thread need judge, or may; false where one has to. */
 static bool answer_at_once(struct keeper *k, struct judge_case *jc)
 {
+	if (jc->ask.kind == ASK_RESUME && admission_refuses_token(&k->admission, jc))
+		return true;
 	if (judge_at_once(jc))
 		return true;
 	if (judge_would_create(jc) && !may_create(k, jc)) {
 		jc->verdict.answer = ANSWER_NEW_ACCOUNTS;
 		return true;
 	}
-	if (pool_submit(pool_for(k, jc), &jc->job) == 0)
+	if (jc->ask.kind == ASK_SECRET) {
+		admission_ask(&k->admission, jc);
+		return false;
+	}
+	if (pool_submit(jc->ask.kind == ASK_NAME ? k->name_pool : k->token_pool, &jc->job) == 0)
 		return false;
 	jc->verdict.answer = ANSWER_BUSY;
 	return true;
+}
+
+static void not_admitted(struct admission *a, struct judge_case *jc)
+{
+	deliver(container_of(a, struct keeper, admission), jc);
 }
 
 static void consider(struct keeper *k, struct judge_case *jc)
@@ -211,6 +216,26 @@ static void end_tokens(struct keeper *k, const char *name)
 	tell_parent(ORDER_DONE, "", (uint64_t)err);
 }
 
+static void tell_penalty(void *arg, const char line[ORDER_TEXT_MAX])
+{
+	(void)arg;
+	tell_parent(ORDER_PENALTY, line, 0);
+}
+
+static void list_penalties(struct keeper *k)
+{
+	int64_t count = k->started ? admission_list(&k->admission, tell_penalty, NULL) : -EAGAIN;
+
+	tell_parent(ORDER_DONE, "", (uint64_t)count);
+}
+
+static void clear_penalties(struct keeper *k)
+{
+	int64_t count = k->started ? (int64_t)admission_clear(&k->admission) : -EAGAIN;
+
+	tell_parent(ORDER_DONE, "", (uint64_t)count);
+}
+
 static void asked(struct front_link *l, const struct ask *ask)
 {
 	struct keeper *k = container_of(l - l->index, struct keeper, link[0]);
@@ -223,6 +248,7 @@ static void asked(struct front_link *l, const struct ask *ask)
 		return;
 	}
 	jc->ask = *ask;
+	jc->verdict.id = ask->id;
 	jc->court = &k->court;
 	jc->link = l->index;
 	jc->generation = l->generation;
@@ -260,13 +286,16 @@ static void open_store(struct keeper *k)
 		log_event(k->court.log, LOG_WARNING, "store_created", "there were no accounts yet: created %s",
 		          k->config.accounts);
 	judge_tell_upgrade(&k->court, store);
+	if (admission_open(&k->admission, &k->loop, k->counters, &k->court, &k->config, store, not_admitted))
+		fail(k, "no memory for what is known of failed logins: give the machine more.");
 	store_close(store);
 }
 
 static int open_pools(struct keeper *k)
 {
-	struct pool_plan plan = {.threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
-	                         .queue = HASH_QUEUE,
+	unsigned cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	struct pool_plan plan = {.threads = cores,
+	                         .queue = cores, /* those who wait do so at the gate */
 	                         .niceness = HASH_NICE,
 	                         .begin = judge_begin,
 	                         .work = judge_work,
@@ -276,6 +305,7 @@ static int open_pools(struct keeper *k)
 	                         .gauge = &k->counters->hash_queue};
 	int err = pool_create(&k->hash_pool, &plan);
 
+	admission_use(&k->admission, k->hash_pool, cores);
 	plan.threads = 1;
 	plan.niceness = 0;
 	plan.queue = NAME_QUEUE;
@@ -393,6 +423,7 @@ static _Noreturn void end(struct keeper *k)
 	if (!k->started)
 		_exit(0);
 	k->ending = true;
+	admission_end(&k->admission);
 	for (size_t i = 0; i < array_size(judging); i++) {
 		withdraw(k, judging[i]);
 		pool_finish(judging[i]);
@@ -425,11 +456,11 @@ static void parent_ready(struct loop_source *source, uint32_t events)
 		order.text[sizeof(order.text) - 1] = '\0';
 		end_tokens(k, order.text);
 		break;
+	case ORDER_PENALTIES: list_penalties(k); break;
+	case ORDER_CLEAR_PENALTIES: clear_penalties(k); break;
 	case ORDER_LISTENER:
 	case ORDER_DRAIN:
 	case ORDER_TLS:
-	case ORDER_PENALTIES:
-	case ORDER_CLEAR_PENALTIES:
 	case ORDER_READY:
 	case ORDER_FAILED:
 	case ORDER_DRAINED:

@@ -218,8 +218,10 @@ static uint64_t end_check(struct table *table, const uint64_t key[2], const stru
 
 static uint64_t delay_after(const struct throttle *t, uint64_t failures)
 {
-	uint64_t delay_ms = failures > 1 ? t->limits.delay_ms : 0;
+	uint64_t delay_ms = t->limits.delay_ms;
 
+	if (delay_ms > 0 && failures <= 1)
+		return THROTTLE_BLUR_MS;
 	for (uint64_t i = 2; i < failures && delay_ms > 0 && delay_ms < THROTTLE_DELAY_MAX_MS; i++)
 		delay_ms *= 2;
 	return delay_ms < THROTTLE_DELAY_MAX_MS ? delay_ms : THROTTLE_DELAY_MAX_MS;

@@ -38,13 +38,16 @@
 #define THROTTLE_KNOWN        8
 #define THROTTLE_REFILL_MS    10000 /* six a minute */
 #define THROTTLE_DELAY_MAX_MS 15000 /* dovecot's */
-#define THROTTLE_KEY_BYTES    16
+/* To the next tick of the front's clock: so nobody can tell names by the microseconds that their row in the store took.
+ */
+#define THROTTLE_BLUR_MS   1
+#define THROTTLE_KEY_BYTES 16
 
 struct throttle;
 
 struct throttle_limits {
 	uint32_t address_failures, account_failures; /* 1 to 1,000,000 */
-	uint64_t delay_ms;                           /* the first delay of a refusal, 0 for none ever */
+	uint64_t delay_ms; /* of an address's second failure; 0: refusals are never held back */
 };
 
 /* Who asks about what, as the throttle knows them, and whether a check of theirs is counted as under way. */
@@ -82,8 +85,8 @@ enum throttle_answer throttle_take(struct throttle *, struct throttle_claim *, u
                                    uint64_t *wait_ms) MUST_CHECK;
 /*
  * The check has ended, or there was none and it has failed all the same. Returns for how many milliseconds the answer
- * is to be held back: 0 for the first failure of an address, which is a person's slip; then delay_ms, doubling to
- * THROTTLE_DELAY_MAX_MS with the failures that its budget has not got over yet.
+ * is to be held back: THROTTLE_BLUR_MS for the first failure of an address, which is a person's slip; then delay_ms,
+ * doubling to THROTTLE_DELAY_MAX_MS with the failures that its budget has not got over yet; 0 where delay_ms is.
  */
 uint64_t throttle_settle(struct throttle *, struct throttle_claim *, enum throttle_outcome, uint64_t now_ms);
 /* Somebody at this address has logged in to name. */

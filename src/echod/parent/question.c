@@ -118,10 +118,8 @@ static void list_penalty(struct question *q, const char *text)
 {
 	if (!q->out || !is_object(text))
 		return;
-	if (q->listed == QUESTION_LINES_MAX || (size_t)ftell(q->out) + strlen(text) > QUESTION_BYTES_MAX) {
-		q->more++;
+	if (q->listed == QUESTION_LINES_MAX || (size_t)ftell(q->out) + strlen(text) > QUESTION_BYTES_MAX)
 		return;
-	}
 	fprintf(q->out, "%s%s", q->listed++ ? ", " : "", text);
 }
 
@@ -162,8 +160,10 @@ static struct document done(struct question *q, int64_t value)
 {
 	if (value < 0)
 		return refusal(q, value < -4095 ? -EIO : (int)value); /* no errno is beyond that */
-	if (q->order.kind == ORDER_PENALTIES)
+	if (q->order.kind == ORDER_PENALTIES) {
+		q->more = (uint64_t)value > q->listed ? (uint64_t)value - q->listed : 0;
 		return close_list(q);
+	}
 	return document_print("{\"%s\": %lld}", q->order.kind == ORDER_REVOKE ? "revoked" : "cleared",
 	                      (long long)value);
 }
