@@ -18,7 +18,7 @@ BAD_OPTIONS = [
     (["--listen", ""], "--listen"), (["--listen", "127.0.0.1:65536"], "65536"),
     (["--listen", "127.0.0.1:x"], "127.0.0.1:x"), (["--listen", "127.0.0.1:9-5"], "9-5"),
     (["--listen", "::1:7862"], "::1:7862"), (["--listen", "[::1"], "[::1"), (["--listen", "a b"], "a b"),
-    (["--listen", "tls:127.0.0.1:0"], "TLS"), (["--listen", "unix:"], "unix:"),
+    (["--cert", "x", "--key", "x"], "TLS"), (["--key", "x"], "--cert"), (["--listen", "unix:"], "unix:"),
     (["--listen", "unix:/" + "x" * 120], "107"), (["--listen", "127.0.0.1:-1"], "-1"),
     (["--log-level", "loud"], "loud"), (["--register", "maybe"], "maybe"),
     (["--workers", "0"], "--workers"), (["--workers", "1x"], "1x"), (["--workers", "-1"], "-1"),

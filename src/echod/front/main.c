@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "accept.h"
@@ -191,19 +190,18 @@ static void hand_out_tls(struct run *run)
 }
 
 /* The parent has tried what is in fd, so it fails for want of memory only. */
-static void take_tls(struct run *run, int fd)
+static void take_tls(struct run *run, int fd, size_t size)
 {
 	struct tls_context *context = NULL;
 	char why[TLS_WHY_MAX] = "memory is out";
-	struct stat st;
 	void *pem = MAP_FAILED;
 
-	if (fstat(fd, &st) == 0 && st.st_size > 0)
-		pem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (size > 0) /* told, for the sandbox lets nobody ask */
+		pem = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (pem != MAP_FAILED) {
-		if (tls_context_open_server(&context, pem, (size_t)st.st_size, why))
+		if (tls_context_open_server(&context, pem, size, why))
 			context = NULL;
-		munmap(pem, (size_t)st.st_size);
+		munmap(pem, size);
 	}
 	close(fd);
 	if (!context) {
@@ -230,7 +228,7 @@ static void obey(struct run *run, const struct order *order, int fd)
 	case ORDER_DRAIN: drain(run); break;
 	case ORDER_TLS:
 		if (fd >= 0)
-			take_tls(run, fd);
+			take_tls(run, fd, (size_t)order->value);
 		return;
 	case ORDER_REVOKE:
 	case ORDER_PENALTIES:

@@ -27,7 +27,7 @@ enum order_kind {
 	ORDER_LOG,        /* the reopened log */
 	ORDER_DRAIN,      /* front only, no descriptor */
 	/* front only, where there is a TLS listener, before ORDER_START and again at a reload: a memfd with a
-	 * certificate chain and its key, both PEM, which the parent has tried */
+	 * certificate chain and its key, both PEM, which the parent has tried; value: how many bytes */
 	ORDER_TLS,
 	/* keeper only, no descriptor */
 	ORDER_REVOKE,          /* text: the account whose tokens end; answered ORDER_DONE */

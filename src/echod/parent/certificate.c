@@ -80,6 +80,7 @@ int certificate_open(struct certificate *c, const struct certificate_source *fro
 		c->fd = -1;
 		err = -1;
 	}
+	c->size = both.len;
 	pem_wipe(&both);
 	return err;
 }

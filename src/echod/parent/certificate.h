@@ -21,7 +21,8 @@ struct certificate_source {
 enum certificate_news { CERTIFICATE_FOUND, CERTIFICATE_MADE, CERTIFICATE_RENEWED };
 
 struct certificate {
-	int fd; /* the sealed memory with both, PEM; -1: none */
+	int fd;      /* the sealed memory with both, PEM; -1: none */
+	size_t size; /* of it, in bytes */
 	struct pem_facts facts;
 	enum certificate_news news;
 	char path[PATH_MAX]; /* of the certificate */

@@ -126,7 +126,7 @@ void family_send_log(struct run *run)
 
 void family_send_certificate(struct run *run)
 {
-	struct order order = {.kind = ORDER_TLS};
+	struct order order = {.kind = ORDER_TLS, .value = run->certificate.size};
 
 	if (run->certificate.fd >= 0)
 		child_order(&run->front, &order, run->certificate.fd);
