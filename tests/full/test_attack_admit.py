@@ -287,4 +287,4 @@ def test_600_slow_readers_do_not_exhaust_the_kernel(server):
     assert reset > 50
     assert most < 3 * limit * MIB
     assert s.status()["closed"]["memory"] >= reset
-    honest.assert_served(echo_s=1)
+    honest.assert_served(login_s=5, echo_s=1)

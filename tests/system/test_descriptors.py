@@ -46,3 +46,12 @@ def test_not_even_one_descriptor(server):
     limit_process(front, resource.RLIMIT_NOFILE, before)
     for c in waiting:
         c.echoes(b"served at last")
+
+
+def test_the_fronts_table_of_descriptors_need_not_grow(server):
+    """Growing it under threads keeps accept waiting, for seconds on a busy machine: it has its size from the start."""
+    s = server(listen=[f"{LOOPBACK}:0"])
+    front = s.children()["front"]
+    with open(f"/proc/{front}/status") as f:
+        size = next(int(line.split()[1]) for line in f if line.startswith("FDSize:"))
+    assert size >= min(resource.prlimit(front, resource.RLIMIT_NOFILE)[0], 65536)
