@@ -96,10 +96,12 @@ def describe_folder(folder):
 
 
 def is_alive(pid):
-    """Whether the process runs; one that has ended and waits to be reaped does not."""
+    """Whether the process runs; one that has ended and waits to be reaped does not. While a thread of it is still
+    ending, its descriptors are open."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+            state = f.read().rpartition(")")[2].split()[0]
+        return state not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 
