@@ -367,3 +367,22 @@ def test_revoke_while_the_accounts_are_locked(server):
     db.close()
     assert "could not do it" in done.stderr
     echoctl(s, "revoke", "anna")
+
+
+# ---- penalties ----
+
+def test_penalties(server):
+    s = server("--failure-delay", "off")
+    assert s.control("penalties") == {"schema": "echod.penalties/1", "penalties": [], "more": 0}
+    s.echo_client(name="anna")
+    for _ in range(2):
+        c = s.connect()
+        assert c.code() == 220 and c.ask("USER anna") == 331 and c.ask("PASS wrong horse") == 530
+    answer = s.control("penalties")
+    assert answer["penalties"] and answer["more"] == 0 and all(isinstance(p, dict) for p in answer["penalties"])
+    assert LOOPBACK in json.dumps(answer)
+    assert json.loads(echoctl(s, "penalties", "--json").stdout) == s.control("penalties")
+    assert LOOPBACK in echoctl(s, "penalties").stdout
+    assert s.control("penalties clear") == {"cleared": len(answer["penalties"])}
+    assert s.control("penalties")["penalties"] == []
+    assert echoctl(s, "penalties", "clear").stdout == "cleared: 0\n"
