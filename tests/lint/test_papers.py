@@ -12,7 +12,8 @@ BUILD = Path(os.environ.get('ECHOD_BUILD', ROOT / 'build'))
 PAGES = {'echod': 'man/echod.8', 'echoc': 'man/echoc.1', 'echoctl': 'man/echoctl.8'}
 MAN = [*PAGES.values(), 'man/echo-login.7']
 # Where an option stands for itself, as `--log`, it is one of these programs'.
-PAPERS = ['README.md', 'README.ru.md', 'PROTOCOL.md', 'ARCHITECTURE.md', 'TESTING.md', 'CONTRIBUTING.md']
+PAPERS = ['README.md', 'README.ru.md', 'PROTOCOL.md', 'ARCHITECTURE.md', 'TESTING.md', 'CONTRIBUTING.md', 'SECURITY.md']
+NO_LIMITS = {'workers', 'busy-poll'}  # though they stand among them
 OPTION = r'(?<![\w-])--([a-z][a-z-]*[a-z])\b'
 
 
@@ -24,15 +25,20 @@ def readable(patterns):
     return '\n'.join(p.read_text(encoding='utf-8') for pattern in patterns for p in sorted(ROOT.glob(pattern)))
 
 
-def options_of_program(program):
+def help_of_program(program):
     run = subprocess.run([BUILD / program, '--help'], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    return set(re.findall(OPTION, run.stdout))
+    return run.stdout
+
+
+def help_section(text, title):
+    """The options below the line that begins so, up to the next empty line."""
+    return re.search(rf'^{title}[^\n]*\n(.*?)\n\n', text, re.S | re.M)[1]
 
 
 @pytest.fixture(scope='module')
 def options():
-    return {program: options_of_program(program) for program in PAGES}
+    return {program: set(re.findall(OPTION, help_of_program(program))) for program in PAGES}
 
 
 def options_of_page(text):
@@ -100,6 +106,12 @@ def names_of_tests():
 
 def unknown_tests(text, known):
     return [n for n in named_tests(text) if not ((ROOT / n).exists() if '/' in n else n in known)]
+
+
+def promises_of(text):
+    """The items of the section of that name."""
+    section = re.search(r'^## What is promised\n(.*?)^## ', text, re.S | re.M)[1]
+    return re.findall(r'^- .*?(?=^\S|^$)', section, re.S | re.M)
 
 
 # ---- what the log and the status document hold
@@ -171,9 +183,22 @@ def test_readmes_show_the_same_commands():
     assert commands(read('README.ru.md')) == commands(read('README.md'))
 
 
-def test_tests_named_in_testing_exist():
-    assert len(named_tests(read('TESTING.md'))) > 50
-    assert unknown_tests(read('TESTING.md'), names_of_tests()) == []
+@pytest.mark.parametrize('paper, least', [('TESTING.md', 200), ('SECURITY.md', 40)])
+def test_tests_named_in_papers_exist(paper, least):
+    assert len(named_tests(read(paper))) > least
+    assert unknown_tests(read(paper), names_of_tests()) == []
+
+
+def test_each_promise_names_its_test():
+    promises = promises_of(read('SECURITY.md'))
+    assert len(promises) > 15
+    assert [p for p in promises if not named_tests(p)] == []
+
+
+def test_limits_stand_in_security():
+    limits = set(re.findall(OPTION, help_section(help_of_program('echod'), 'Limits'))) - NO_LIMITS
+    assert len(limits) > 15
+    assert limits - set(re.findall(OPTION, read('SECURITY.md'))) == set()
 
 
 def test_events_stand_in_the_page():
@@ -220,6 +245,12 @@ def test_commands_are_told_apart():
 
 def test_bad_test_name():
     assert unknown_tests('`test_gone`, `tests/gone.py`, `test_a`', {'test_a'}) == ['test_gone', 'tests/gone.py']
+
+
+def test_promises_and_limits_are_found():
+    text = '## What is promised\n\n**Who**\n- a\n  [`test_a`].\n- b\n\n**Else**\n- c `test_c`\n\n## Next\n- d\n'
+    assert promises_of(text) == ['- a\n  [`test_a`].\n', '- b\n', '- c `test_c`\n']
+    assert help_section('A:\n  --a\n\nLimits (b):\n  --c N\n\n  --d\n', 'Limits') == '  --c N'
 
 
 def test_events_and_keys_are_found():
