@@ -228,6 +228,8 @@ void exchange_describe_end(const struct exchange *ex, char *text, size_t cap)
 {
 	if (ex->error == CHANNEL_FAILED)
 		snprintf(text, cap, "sent what TLS refuses (%s)", channel_why(&ex->channel, ex->error));
+	else if (ex->error == -EPIPE)
+		snprintf(text, cap, "ended the connection while it was sent to");
 	else if (ex->error)
 		snprintf(text, cap, "lost the connection (%s)", channel_why(&ex->channel, ex->error));
 	else

