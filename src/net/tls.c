@@ -360,6 +360,14 @@ int tls_end(struct tls *t, struct tls_wire *out)
 
 /* ---- who is there ---- */
 
+void tls_wipe_plain(struct tls *t, bool on)
+{
+	if (on)
+		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	else
+		SSL_clear_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 const char *tls_why(const struct tls *t)
 {
 	return t->why ? t->why : "nothing has failed";

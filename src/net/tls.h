@@ -88,6 +88,10 @@ int tls_write(struct tls *, const void *plain, size_t len, struct tls_wire *out)
 /* Returns 0 or -EPROTO. */
 int tls_end(struct tls *, struct tls_wire *out) MUST_CHECK;
 
+/* Whether plain bytes are wiped inside the session once tls_read has given them: while they may be secrets. Off at
+ * first. */
+void tls_wipe_plain(struct tls *, bool);
+
 /* A clause about the last TLS_FAILED, as `wrong version number`. */
 const char *tls_why(const struct tls *);
 /* A client's, after the handshake: why the certificate is not trusted for host, as a clause; NULL when it is. */

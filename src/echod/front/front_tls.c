@@ -79,10 +79,12 @@ static void go_on(struct connection *c)
 	}
 	loop_disarm(&w->loop, &c->deadline);
 	stream_wrap_in(&c->stream, &w->wrapped_pool, tls_pending(session));
-	if (w->front->listener[c->listener].raw)
+	if (w->front->listener[c->listener].raw) {
 		echo_begin(c, NULL, 0);
-	else
+	} else {
+		tls_wipe_plain(session, true); /* until the login is over */
 		login_begin(c);
+	}
 }
 
 /* The handshake's last message is out. */

@@ -10,6 +10,7 @@
 #include "dialogue.h"
 #include "echo.h"
 #include "socket.h"
+#include "tls.h"
 #include "worker.h"
 
 #define NO_SLOT (-1)
@@ -54,7 +55,9 @@ static void go_in(struct connection *c)
 	size_t len;
 	const uint8_t *rest = dialogue_rest(&login->dialogue, &len);
 
-	echo_begin(c, rest, len); /* takes the place of c->login, and may end the connection */
+	if (c->worker->front->listener[c->listener].tls)
+		tls_wipe_plain(c->session[0], false); /* no more secrets come */
+	echo_begin(c, rest, len);                     /* takes the place of c->login, and may end the connection */
 	explicit_bzero(login, sizeof(*login));
 	free(login);
 }
