@@ -1,12 +1,15 @@
 """Attacks on the login, each with honest clients beside it that go on logging in and echoing."""
+import base64
+import contextlib
 import os
+import re
 import selectors
 import time
 
 import pytest
 
 from guesser import at_once, connect_from, guess, log_in_with_patience, source
-from harness import LOOPBACK, PASSWORD, PATIENCE_S, Server, wait_until
+from harness import LOOPBACK, PASSWORD, PATIENCE_S, Server, randomness, wait_until
 from load import Flag, Processes, memory_kib
 
 HOME = "127.0.0.2"  # where the honest come from
@@ -94,6 +97,33 @@ def test_five_hundred_addresses_guess_at_one_account(folder):
         for logins, slowest_login, slowest_echo in served:
             assert logins > 10 and slowest_login < ANSWER_S and slowest_echo < 2, served
         assert guess(server.port, source(600), "ben") == 530  # other names are checked as ever
+
+
+def guess_tokens(index, port, count):
+    """So many random tokens, three a connection, as many as one takes. Returns the answers' codes."""
+    dice, said = randomness("tokens", index), []
+    for at in range(0, count, 3):
+        with contextlib.closing(connect_from(port, source(dice.randrange(60000)))) as c:
+            for _ in range(min(3, count - at)):
+                c.send(b"RESUME " + base64.urlsafe_b64encode(dice.randbytes(32)).rstrip(b"=") + b"\r\n")
+            c.half_close()
+            said += re.findall(rb"(?m)^\d\d\d", c.to_end())
+    return said
+
+
+def test_a_hundred_thousand_tokens_are_guessed(folder):
+    """T32: with the throttle out of the way, so that each is looked for; what it does, test_throttle.py shows."""
+    processes, count, stop = 4, 25000, Flag(folder)
+    with Server(folder) as server, Processes() as group:
+        register(server, HOME, "ben")
+        honest = group.start(be_honest, server.port, "ben", stop)
+        guessers = [group.start(guess_tokens, i, server.port, count) for i in range(processes)]
+        said = [code for g in guessers for code in g.result(240)]
+        stop.set()
+        logins, slowest_login, slowest_echo = honest.result(30)
+        assert set(said) == {b"220", b"530", b"421"}
+        assert said.count(b"530") == processes * count  # the 421 is each connection's third
+        assert logins > 10 and slowest_login < ANSWER_S and slowest_echo < 1, (logins, slowest_login, slowest_echo)
 
 
 def send_at_once(clients, text):

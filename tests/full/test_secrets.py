@@ -2,8 +2,9 @@
 tried in the running processes by a debugger that makes their calls for them."""
 import os
 import re
-import select
+import resource
 import secrets
+import select
 import shutil
 import signal
 import subprocess
@@ -124,8 +125,9 @@ def call_in(pid, expression):
     """What gdb says of the call that it lets the process make."""
     script = ["-ex", "set confirm off", "-ex", "set debuginfod enabled off", "-ex", f"print {expression}",
               "-ex", "print *(int *) __errno_location()", "-ex", "detach"]
-    return subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), *script], capture_output=True, text=True,
-                          timeout=60).stdout
+    # gdb 13 may abort where the process ends within the call, and would leave a core of its own.
+    return subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), *script], capture_output=True, text=True, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))).stdout
 
 
 @pytest.mark.skipif(not shutil.which("gdb"), reason="no gdb")

@@ -12,6 +12,8 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+/* Tells on standard output how far the inputs came, in one line. A target need not have it. */
+void fuzz_report(void) __attribute__((weak));
 
 #define CHECK(promise)                                                                                                 \
 	do {                                                                                                           \

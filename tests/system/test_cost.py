@@ -19,6 +19,9 @@ PLAIN = os.environ.get("ECHOD_PLAIN_BUILD")
 pytestmark = [pytest.mark.limit(120),
               pytest.mark.skipif(not PLAIN, reason="ECHOD_PLAIN_BUILD names no build without sanitizers")]
 
+needs_strace = pytest.mark.skipif(not shutil.which("strace") or os.geteuid() != 0,
+                                  reason="no strace, or not root, who alone may look into the server's processes")
+
 
 class PlainServer(Server):
     def __init__(self, *args, **kwargs):
@@ -63,7 +66,7 @@ class Strace:
         return found
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+@needs_strace
 @pytest.mark.parametrize("kind", ["raw", "login"])
 def test_a_small_message_costs_two_system_calls_beside_the_wait(folder, kind):
     with PlainServer(folder, "--workers", "1") as s:
@@ -78,7 +81,7 @@ def test_a_small_message_costs_two_system_calls_beside_the_wait(folder, kind):
         assert waits <= MESSAGES + 20, waits
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+@needs_strace
 def test_busy_polling_gives_up_where_messages_are_rare(folder):
     """While they come one behind the other it spins; with a pause between them each costs a wait and nothing more."""
     with PlainServer(folder, "--workers", "1", "--busy-poll", "50us") as s:

@@ -253,6 +253,7 @@ static void said(struct stream *s, size_t len)
 	struct connection *c = container_of(s, struct connection, stream);
 
 	(void)len;
+	loop_disarm(&c->worker->loop, &c->deadline);
 	if (!send_fin(c) || !watch(c, lingered, EPOLLIN))
 		return;
 	c->mark = 0;

@@ -127,7 +127,9 @@ static void watch_link(struct deadline *again)
 {
 	struct keeper *k = container_of(again, struct keeper, again);
 
-	if (loop_add(k->loop, &k->source, EPOLLIN))
+	uint32_t events = k->unsent_count > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN;
+
+	if (loop_add(k->loop, &k->source, events))
 		loop_arm(k->loop, again, AGAIN_MS);
 }
 

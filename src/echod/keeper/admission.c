@@ -26,7 +26,7 @@ static void enter(struct gate *g, struct gate_pass *p)
 
 	jc->admitted = true;
 	if (pool_submit(of_gate(g)->pool, &jc->job))
-		abort(); /* the gate lets in no more than the pool has room for */
+		abort(); /* unreached: the gate lets in no more than the pool has room for */
 }
 
 static void tell_penalty(struct judge_case *jc, uint64_t wait_ms)

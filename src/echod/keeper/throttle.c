@@ -181,7 +181,7 @@ static void begin_check(struct table *table, const uint64_t key[2], const struct
 	struct budget *b = find_or_add(table, key, from, now_ms);
 
 	if (!b)
-		return; /* THROTTLE_ENTRIES checks are never under way at once */
+		return; /* unreached: THROTTLE_ENTRIES checks are never under way at once */
 	b->under_way++;
 	rank(table, b, now_ms);
 }
