@@ -88,12 +88,17 @@ void client_say(struct client *c, const void *bytes, size_t len)
 	flush(c);
 }
 
+static FUZZ_PLAIN void write_pattern(uint8_t *to, size_t from, size_t end)
+{
+	for (size_t i = from; i < end; i++)
+		to[i] = (uint8_t)(i * 131 + (i >> 8));
+}
+
 void client_say_much(struct client *c, size_t len)
 {
-	size_t end = c->plain_len + room(c, len);
-
-	for (; c->plain_len < end; c->plain_len++)
-		c->plain[c->plain_len] = (uint8_t)(c->plain_len * 131 + (c->plain_len >> 8));
+	len = room(c, len);
+	write_pattern(c->plain, c->plain_len, c->plain_len + len);
+	c->plain_len += len;
 	flush(c);
 }
 

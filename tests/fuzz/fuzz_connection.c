@@ -309,6 +309,7 @@ static void end_one(struct session *s, struct client *c)
 
 	if (!c->is_used || c->wire.client_reset)
 		return;
+	CHECK(!owed || client_has_all(c)); /* without waiting for more */
 	client_end(c, true, true);
 	CHECK(world_settle());
 	if (owed) {

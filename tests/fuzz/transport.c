@@ -115,7 +115,7 @@ int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 }
 
 /* What is ready of this loop's, as far as the mask lets it. The loop is told to stop behind it. */
-int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int wait_ms)
+FUZZ_PLAIN int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int wait_ms)
 {
 	int n = 0;
 
@@ -267,7 +267,10 @@ int channel_send(int fd, const void *message, size_t len, int pass_fd, int dont_
 		return -EPIPE;
 	if (link_is == LINK_FULL || asked_count == ASKED_MAX)
 		return -EAGAIN;
-	memcpy(&asked[asked_count++], message, len);
+	memcpy(&asked[asked_count], message, len);
+	for (unsigned i = 0; i < asked_count; i++)
+		CHECK(asked[i].id != asked[asked_count].id); /* or a verdict could be anybody's */
+	asked_count++;
 	return 0;
 }
 
