@@ -42,8 +42,8 @@ struct tls_wire {
 };
 
 /*
- * A server's settings: pem holds the certificate, its chain, and the key, in any order. Returns 0, or -ENOMEM, or
- * -EINVAL with a clause in why (`the key does not belong to the certificate`).
+ * A server's settings: pem holds the certificate, its chain, and the key, in any order. A handshake has been tried with
+ * them. Returns 0, or -ENOMEM, or -EINVAL with a clause in why (`the key does not belong to the certificate`).
  */
 int tls_context_open_server(struct tls_context **, const void *pem, size_t len, char why[TLS_WHY_MAX]) MUST_CHECK;
 /* A client's: trusts the machine's authorities, and says whether it does with tls_trouble. Returns 0 or -ENOMEM. */

@@ -1,5 +1,7 @@
 #include "tls_context.h"
 
+#include "tls_trial.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -25,7 +27,27 @@ void tls_context_last_error(char why[TLS_WHY_MAX])
 	ERR_clear_error();
 }
 
+/* Whether memory was out somewhere in what has failed, whatever OpenSSL has made of it on the way. Forgets it. */
+static bool memory_was_out(void)
+{
+	unsigned long error;
+	bool was_out = false;
+
+	while ((error = ERR_get_error()) != 0)
+		was_out |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+	return was_out;
+}
+
 /* ---- what server and client have in common ---- */
+
+/*
+ * What OpenSSL 3.0 finds no memory for when it sets itself up is missing for ever, and it follows a null pointer there:
+ * so it does that here, before anything else is asked of it, and where we can tell.
+ */
+static bool is_set_up(void)
+{
+	return OPENSSL_init_ssl(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default();
+}
 
 /* Mozilla, Server Side TLS 5.7, "modern". */
 static bool set_modern(SSL_CTX *ssl)
@@ -42,7 +64,7 @@ static bool set_modern(SSL_CTX *ssl)
 
 static struct tls_context *context_create(const SSL_METHOD *method)
 {
-	struct tls_context *c = calloc(1, sizeof(*c));
+	struct tls_context *c = is_set_up() ? calloc(1, sizeof(*c)) : NULL;
 
 	if (c && (c->ssl = SSL_CTX_new(method)) && set_modern(c->ssl))
 		return c;
@@ -163,7 +185,8 @@ static int use_pem(SSL_CTX *ssl, const void *pem, size_t len, char why[TLS_WHY_M
 		return refuse(why, "there is no certificate in it");
 	EVP_PKEY *key = read_key(pem, len);
 	if (!key)
-		return refuse(why, "there is no key in it that is usable without a passphrase");
+		return refuse(why, memory_was_out() ? "memory is out"
+		                                    : "there is no key in it that is usable without a passphrase");
 	int matches = X509_check_private_key(SSL_CTX_get0_certificate(ssl), key);
 	int used = matches == 1 ? SSL_CTX_use_PrivateKey(ssl, key) : 0;
 	EVP_PKEY_free(key);
@@ -173,6 +196,21 @@ static int use_pem(SSL_CTX *ssl, const void *pem, size_t len, char why[TLS_WHY_M
 		return 0;
 	tls_context_last_error(why);
 	return -EINVAL;
+}
+
+/* Nobody is served with what cannot shake hands. */
+static int try_out(SSL_CTX *server, char why[TLS_WHY_MAX])
+{
+	struct tls_context *client = context_create(TLS_client_method());
+	bool good = client && tls_trial_succeeds(server, client->ssl);
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	if (!good)
+		snprintf(why, TLS_WHY_MAX, "no TLS 1.3 handshake succeeds with it (%s)",
+		         reason ? reason : "memory is out");
+	tls_context_close(client);
+	ERR_clear_error();
+	return good ? 0 : -EINVAL;
 }
 
 int tls_context_open_server(struct tls_context **out, const void *pem, size_t len, char why[TLS_WHY_MAX])
@@ -188,6 +226,8 @@ int tls_context_open_server(struct tls_context **out, const void *pem, size_t le
 	SSL_CTX_set_max_early_data(c->ssl, 0);
 	SSL_CTX_set_alpn_select_cb(c->ssl, select_alpn, NULL);
 	int err = use_pem(c->ssl, pem, len, why);
+	if (!err)
+		err = try_out(c->ssl, why);
 	if (err) {
 		tls_context_close(c);
 		return err;
@@ -249,6 +289,8 @@ static int take_text(BIO *bio, int written, char **out, size_t *out_len)
 
 int tls_make_key(char **key_pem, size_t *key_len)
 {
+	if (!is_set_up())
+		return -ENOMEM;
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	BIO *bio = BIO_new(BIO_s_mem());
 	int written = key && bio ? PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) : 0;
@@ -333,8 +375,7 @@ int tls_make_certificate(const void *key_pem, size_t key_len, const char *host, 
 	if (!key) {
 		X509_free(x);
 		BIO_free(bio);
-		ERR_clear_error();
-		return -EINVAL;
+		return memory_was_out() ? -ENOMEM : -EINVAL;
 	}
 	int written = x && bio && fill_in(x, key, host, days) ? PEM_write_bio_X509(bio, x) : 0;
 	EVP_PKEY_free(key);

@@ -1,15 +1,21 @@
 """Which calls of which program can fail how, as their manuals document, and what has to hold when one does."""
 import errno
 import os
+import re
 import shutil
+import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import clients
 import harness
 import seams
+import tls_clients
 
 PASSWORD = clients.PASSWORD
+LISTEN = tuple(prefix + "127.0.0.1:0" for prefix in ("", "raw:", "tls:", "raw+tls:"))
+TLS = tls_clients.context()
+TOKEN = re.compile(r"TOKEN ([A-Za-z0-9_-]{43}) ")
 LATE_S = 8  # a fault may cost a login its time (2 s) and a pause at accept, not more
 
 # accept(2), recv(2), send(2), epoll_ctl(2), …: what each may end with through no fault of the caller's.
@@ -26,12 +32,13 @@ START = {
         "fcntl": ("EMFILE",), "pthread_create": ("EAGAIN",), "posix_spawn": ("EAGAIN", "ENOMEM"),
         "getaddrinfo": ("ENOMEM",), "sendmsg": ("EINTR", "ENOBUFS", "ENOMEM", "EAGAIN"),
         "recvmsg": ("EINTR", "ENOMEM", "EAGAIN"), "read": ("EINTR", "EAGAIN"), "write_file": DISK + ("EINTR",),
-        "epoll_wait": ("EINTR",), "close": ("EINTR", "EIO"), "alloc": ("ENOMEM",)},
+        "epoll_wait": ("EINTR",), "close": ("EINTR", "EIO"), "alloc": ("ENOMEM",), "tls_alloc": ("ENOMEM",)},
     "echod-front": {
         "eventfd": FILES + ("ENOMEM",), "epoll_create1": FILES + ("ENOMEM",), "epoll_ctl": ("ENOMEM", "ENOSPC"),
         "pipe2": FILES, "pthread_create": ("EAGAIN",), "mmap": ("ENOMEM",), "fcntl": ("EMFILE",),
         "recvmsg": ("EINTR", "ENOMEM", "EAGAIN"), "sendmsg": ("EINTR", "ENOBUFS"), "epoll_wait": ("EINTR",),
-        "getrlimit": ("EPERM",), "gethostname": ("EPERM",), "close": ("EINTR",), "alloc": ("ENOMEM",)},
+        "getrlimit": ("EPERM",), "gethostname": ("EPERM",), "close": ("EINTR",), "alloc": ("ENOMEM",),
+        "tls_alloc": ("ENOMEM",)},
     "echod-keeper": {
         "eventfd": FILES + ("ENOMEM",), "epoll_create1": FILES, "epoll_ctl": ("ENOMEM", "ENOSPC"),
         "pthread_create": ("EAGAIN",), "mmap": ("ENOMEM",), "open": FILES + ("EACCES",), "mkostemp": ("ENOSPC", "EMFILE"),
@@ -45,7 +52,7 @@ RUNNING = {
     "echod": {
         "accept4": FILES + MEMORY + ("ECONNABORTED", "EINTR", "EAGAIN"), "recv": ("EINTR", "ECONNRESET"),
         "getsockopt": ("ENOBUFS",), "epoll_ctl": ("ENOMEM", "ENOSPC"), "recvmsg": ("EINTR", "EAGAIN"), "alloc": ("ENOMEM",),
-        "epoll_wait": ("EINTR",), "send": ("ENOBUFS", "EAGAIN", "EPIPE")},
+        "epoll_wait": ("EINTR",), "send": ("ENOBUFS", "EAGAIN", "EPIPE"), "tls_alloc": ("ENOMEM",)},
     "echod-front": {
         "accept4": FILES + MEMORY + ("ECONNABORTED", "EPROTO", "EPERM", "EINTR", "EAGAIN", "EHOSTUNREACH", "ENETDOWN"),
         "recv": ("ECONNRESET", "EINTR", "EAGAIN", "ENOMEM", "ETIMEDOUT", "EHOSTUNREACH", "ENOBUFS"),
@@ -54,7 +61,7 @@ RUNNING = {
         "recvmsg": ("EINTR", "EAGAIN", "ENOMEM"), "shutdown": ("ENOBUFS", "ENOTCONN"), "epoll_ctl": ("ENOMEM", "ENOSPC"), "epoll_wait": ("EINTR",),
         "read": ("EINTR", "EAGAIN"), "write": ("EINTR",), "write_file": DISK + ("EINTR", "EDQUOT"), "close": ("EINTR", "EIO"),
         "getsockname": ("ENOBUFS",), "getsockopt": ("ENOBUFS",), "setsockopt": MEMORY,
-        "ioctl": ("EFAULT",), "fcntl": ("EMFILE",), "alloc": ("ENOMEM",)},
+        "ioctl": ("EFAULT",), "fcntl": ("EMFILE",), "alloc": ("ENOMEM",), "tls_alloc": ("ENOMEM",)},
     "echod-keeper": {
         "sendmsg": ("EINTR", "EAGAIN", "ENOBUFS", "ENOMEM"), "recvmsg": ("EINTR", "EAGAIN", "ENOMEM"),
         "read": ("EINTR", "EAGAIN"), "epoll_wait": ("EINTR",), "write_file": DISK, "alloc": ("ENOMEM",),
@@ -71,7 +78,8 @@ ENDING = {
     "echod-front": {"recv": ("ECONNRESET", "EINTR", "EAGAIN"), "send": ("EINTR", "EAGAIN", "EPIPE", "ENOMEM"),
                     "sendmsg": ("EINTR", "ENOBUFS"), "recvmsg": ("EINTR", "ENOMEM"), "read": ("EINTR",), "write": (),
                     "ioctl": ("EFAULT",), "getsockopt": ("ENOBUFS",), "shutdown": ("ENOBUFS", "ENOTCONN"), "close": ("EINTR",),
-                    "epoll_wait": ("EINTR",), "epoll_ctl": ("ENOMEM",), "write_file": DISK, "alloc": ("ENOMEM",)},
+                    "epoll_wait": ("EINTR",), "epoll_ctl": ("ENOMEM",), "write_file": DISK, "alloc": ("ENOMEM",),
+                    "tls_alloc": ("ENOMEM",)},
     "echod-keeper": {"sqlite_write": DISK, "sqlite_read": ("EIO",), "fsync": DISK, "sqlite_alloc": ("ENOMEM",),
                      "alloc": ("ENOMEM",), "write_file": DISK, "recvmsg": ("EINTR", "ENOMEM"),
                      "sqlite_fcntl": ("EIO", "ENOLCK")},
@@ -85,6 +93,8 @@ ECHOC = {
     "write_file": DISK + ("EINTR",), "open": FILES, "fcntl": ("EMFILE",), "shutdown": ("ENOTCONN",), "close": ("EINTR", "EIO"),
     "alloc": ("ENOMEM",),
 }
+# What a front does for those that are under TLS.
+UNDER_TLS = ("recv", "send", "setsockopt", "getsockopt", "ioctl", "shutdown", "epoll_ctl", "alloc", "tls_alloc")
 
 
 class Tally:
@@ -116,8 +126,31 @@ def positions(total, exhaustive, samples, *what):
     return first + sorted(clients.randomness("positions", *what).sample(rest, min(samples, len(rest))))
 
 
+class Tls(tls_clients.TlsSocket):
+    """A server that fails within a handshake may say so under keys that only it has: what cannot be read before
+    anything else has come is such an alert. What cannot be read later is damage."""
+
+    came = 0
+
+    def shake(self):
+        try:
+            return super().shake()
+        except ssl.SSLError:
+            raise ConnectionResetError from None
+
+    def recv(self, most=1 << 16):
+        try:
+            some = super().recv(most)
+        except ssl.SSLError as e:
+            assert not self.came or re.search("ALERT|EOF", e.reason or ""), f"not those that were sent: {e}"
+            raise ConnectionResetError from None
+        self.came += len(some)
+        return some
+
+
 def echoed(c, *what, size=3000):
-    """Sends size bytes and takes what comes back up to the FIN; what came is a prefix of what went, or it fails."""
+    """Sends size bytes and takes what comes back up to the FIN. What came is a prefix of what went, and under TLS no
+    clean end comes before the last byte; or it fails."""
     data = clients.Positional(*what).at(0, size)
     came = b""
     try:
@@ -128,30 +161,59 @@ def echoed(c, *what, size=3000):
     except OSError:
         pass
     assert data.startswith(came), f"{len(came)} bytes came back, and are not those that were sent"
+    ended = getattr(c.sock, "how", None) == "close_notify"
+    assert not ended or len(came) == size, f"close_notify behind {len(came)} bytes: not those that were sent"
     return len(came) == size
 
 
-def talk(port, name, raw=False):
-    """One conversation, which a fault may cut short or refuse. Returns "in" after a 230 or a raw echo that was whole."""
+def said(c, line, good, told=None):
+    """Says a line, unless None, and takes the reply. Returns "" or another code; tokens that were told go to told."""
+    if line:
+        c.send(line + "\n")
+    while True:
+        text = c.line()
+        found = TOKEN.match(text[4:])
+        if found and told is not None:
+            told.append(found[1])
+        if text[3] == " ":
+            break
+    code = int(text[:3])
+    assert code in (*good, 421, 451, 530), f"{code} to {line}"
+    return "" if code in good else str(code)
+
+
+def converse(c, name, steps, told):
+    for line, *good in steps:
+        code = said(c, line, good, told)
+        if code:
+            return code
+    return "in" if echoed(c, name) else "in, cut"
+
+
+BY_PASSWORD = ((None, 220), ("USER {name}", 331, 332), ("PASS " + PASSWORD, 230))
+FOR_TOKEN = ((None, 220), ("OPTS TOKEN", 200), *BY_PASSWORD[1:])
+
+
+def talk(port, name, raw=False, tls=False, steps=BY_PASSWORD, told=None):
+    """One conversation, which a fault may cut short or refuse. Returns "in" after a 230 or a raw echo that was whole;
+    else how far it came. told: a list, to which the tokens go that are told."""
+    steps = () if raw else [(line and line.format(name=name), *good) for line, *good in steps]
     try:
         with clients.connect(port, timeout=LATE_S) as s:
-            c = clients.Client(s)
-            if raw:
-                return "in" if echoed(c, name) else "cut"
-            for line, good in ((None, (220,)), (f"USER {name}", (331, 332)), (f"PASS {PASSWORD}", (230,))):
-                if line:
-                    c.send(line + "\n")
-                code = c.code()
-                if code not in good:
-                    assert code in (421, 451, 530), f"{code} to {line}"
-                    return str(code)
-            return "in" if echoed(c, name) else "in, cut"
+            c = clients.Client(Tls(s, TLS).shake() if tls else s)
+            end = converse(c, name, steps, told)
+            return "cut" if raw and end != "in" else end
     except TimeoutError:
         raise AssertionError(f"no answer in {LATE_S} s") from None
     except (OSError, AssertionError, ValueError, IndexError) as e:
-        if isinstance(e, AssertionError) and "bytes came back" in str(e):
+        if isinstance(e, AssertionError) and "not those that were sent" in str(e):
             raise
         return "cut"
+
+
+def resume(port, token, name, told, tls=True):
+    """As talk, with a token instead of a password."""
+    return talk(port, name, tls=tls, steps=((None, 220), ("RESUME " + token, 230)), told=told)
 
 
 def has_account(port, name):
@@ -162,12 +224,13 @@ def has_account(port, name):
 
 
 def serves(server, name):
-    """The server serves, raw and with a login, within the time that a restart of its children takes."""
+    """The server serves, raw, with a login and under TLS, within the time that a restart of its children takes."""
     last = []
 
     def look():
-        last[:] = [talk(server.port, name), talk(server.address_of("raw"), name, raw=True)]
-        return last == ["in", "in"]
+        last[:] = [talk(server.port, name), talk(server.address_of("raw"), name, raw=True),
+                   talk(server.address_of("tls"), name, tls=True)]
+        return last == ["in"] * 3
 
     try:
         clients.wait_until(look, "it to serve")
@@ -200,15 +263,15 @@ def await_ready_or_end(server, timeout=20):
 
 def check_failed_start(s):
     """It said in one sentence why it ended; that is never the command line."""
-    assert s.process.returncode in (1, 3), f"exit status {s.process.returncode}: {s.stderr()[-300:]}"
     harness.check_sanitizer(s.folder, s.stderr())
+    assert s.process.returncode in (1, 3), f"exit status {s.process.returncode}: {s.stderr()[-300:]}"
     sentence_on(s.stderr())
 
 
 def start(folder, plan, name):
     """One start under the plan: it fails with a sentence, or it serves and ends well."""
     s = seams.SeamServer(folder, plan, "--workers", "2", "--login-time", "2s", name=name,
-                         listen=("127.0.0.1:0", "raw:127.0.0.1:0"))
+                         listen=LISTEN)
     try:
         s.start()
         if await_ready_or_end(s):
@@ -235,7 +298,7 @@ def try_start(folder, tally, number, *fault):
     text, problem = str(plan), None
     try:
         start(folder, plan, f"s{number}")
-        shutil.rmtree(os.path.join(folder, f"s{number}"))
+        shutil.rmtree(os.path.join(folder, f"s{number}"), ignore_errors=True)  # a keeper may still be ending in it
     except (AssertionError, OSError, TimeoutError) as e:
         problem = f"{type(e).__name__} {str(e)[:1500]}"
     tally.note(text, plan.fired, problem)

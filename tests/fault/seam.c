@@ -79,11 +79,16 @@ static bool is_meant(const struct seam_plan *p)
 	return p && atomic_load(&p->armed) && (!p->program[0] || is_listed(p->program, program_invocation_short_name));
 }
 
+bool seam_is_about(const char *kind)
+{
+	return is_meant(plan) && !plan->seed && strcmp(plan->call, kind) == 0;
+}
+
 bool seam_fails(const char *kind)
 {
 	struct seam_plan *p = plan;
 
-	if (!is_meant(p) || p->seed || strcmp(p->call, kind) != 0)
+	if (!seam_is_about(kind))
 		return false;
 	uint64_t n = atomic_fetch_add(&p->count, 1) + 1;
 	if (!p->at || n < p->at || (n > p->at && !p->always))

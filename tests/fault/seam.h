@@ -27,6 +27,9 @@ enum seam_whim { WHIM_NONE, WHIM_INTERRUPT, WHIM_AGAIN, WHIM_SHORT };
 /* Counts a call of that kind. Returns whether it is to fail, with errno set. */
 bool seam_fails(const char *kind);
 
+/* Whether calls of that kind are what is to fail, as things stand now. */
+bool seam_is_about(const char *kind);
+
 /* For a program that has no plan from outside: its at-th call of that kind from now fails with err. */
 void seam_arm(const char *kind, uint64_t at, int err);
 /* Nothing fails any more. Returns how many calls have. */

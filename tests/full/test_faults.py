@@ -19,13 +19,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import cases  # noqa: E402
 import clients  # noqa: E402
 import harness  # noqa: E402
+import living  # noqa: E402
 import seams  # noqa: E402
+import tls_clients  # noqa: E402
 
 pytestmark = [pytest.mark.skipif(not seams.folder_of_programs(), reason=seams.WHY_SKIPPED), pytest.mark.limit(400)]
 PROGRAMS = ("echod", "echod-front", "echod-keeper")
 AT_ONCE = 2 * (os.cpu_count() or 1)
-FIRST = 3  # positions of a system call that are tried with each of its errors
-BOTH = ("127.0.0.1:0", "raw:127.0.0.1:0")
+FIRST = living.FIRST
+SAMPLES = {"sqlite_alloc": 40, "tls_alloc": 80}  # of the positions at a start
+BOTH = cases.LISTEN
 LOOKED_AT_S = 1.5  # for how long the CPU is looked at that a fault costs which lasts
 ACCEPT_PAUSE_S, ACCEPTS_A_TURN = 0.1, 64  # the front's own
 ECHOC_S = 20  # less than the server's login time, which a client is not to wait out
@@ -39,7 +42,7 @@ def folder(memory_folder):
 def count_at_start(folder, program, call):
     plan = seams.Plan(folder, "counting")
     plan.arm(program, call, 0)
-    with seams.SeamServer(folder, plan, name=f"count-{program}-{call}"):
+    with seams.SeamServer(folder, plan, name=f"count-{program}-{call}", listen=BOTH):
         count = plan.count
         plan.disarm()
     return count
@@ -52,7 +55,7 @@ def test_start(folder, program):
     for call, errors in cases.START[program].items():
         total = count_at_start(folder, program, call)
         memory = call.endswith("alloc")
-        for at in cases.positions(total, 40 if memory else FIRST, 40 if call == "sqlite_alloc" else 4, program, call):
+        for at in cases.positions(total, 40 if memory else FIRST, SAMPLES.get(call, 4), program, call):
             for err in errors if at <= FIRST or memory else errors[:1]:
                 faults += [(program, call, at, cases.errno_of(err), always) for always in (False, True)
                            if not always or cases.may_persist(call, err, starting=True)]
@@ -74,76 +77,14 @@ def test_each_call_of_a_store_s_life(memory_folder, call, err):
     assert int(done.stdout.split()[0]) > 0, "no call of that kind was made"
 
 
-class Living:
-    """A server that lives through many faults."""
-
-    def __init__(self, folder, name):
-        self.plan = seams.Plan(folder, "plan-" + name)
-        self.server = seams.SeamServer(folder, self.plan, "--workers", "1", "--login-time", "2s", name=name,
-                                       listen=BOTH, warm=True, tidy=True)
-        self.number = 0
-        self.acknowledged = []
-
-    def conversations(self):
-        """What is done while the fault is there. Returns the problem, if any."""
-        self.number += 1
-        name = f"u{self.number}"
-        ends = [cases.talk(self.server.port, name), cases.talk(self.server.port, "warm-up"),
-                cases.talk(self.server.address_of("raw"), name, raw=True)]
-        if ends[0].startswith("in"):
-            self.acknowledged.append(name)
-        try:
-            self.server.status()
-        except (OSError, ValueError):
-            pass
-        return ends
-
-    def count(self, program, call):
-        self.plan.arm(program, call, 0)
-        self.conversations()
-        count = self.plan.count
-        self.plan.disarm()
-        return count
-
-    def suffer(self, tally, *fault):
-        self.plan.arm(*fault)
-        text, problem = str(self.plan), None
-        try:
-            self.conversations()
-            self.plan.disarm()
-            cases.serves(self.server, "warm-up")
-            if self.acknowledged:
-                name = self.acknowledged.pop()
-                assert cases.has_account(self.server.port, name), f"{name} had its 230, and is not there"
-                end = cases.talk(self.server.port, name)
-                assert end == "in", f"{name} had its 230, and now gets {end}"
-            assert self.server.process.poll() is None, "the server has ended"
-            allowed = ("signal 9",) if fault[0] == "echod" else ()
-            assert not cases.signals_that_ended(self.server, allowed), cases.signals_that_ended(self.server, allowed)
-            harness.check_sanitizer(self.server.folder, self.server.stderr())
-        except (AssertionError, OSError, TimeoutError) as e:
-            problem = f"{type(e).__name__} {str(e)[:1500]}"
-        finally:
-            self.plan.disarm()
-        tally.note(text, self.plan.fired, problem)
-        return problem is None
-
-
-def suffer_all(folder, tally, program, call, errors):
-    """One server, and each fault of that call one after another."""
-    living = Living(folder, f"{program}-{call}")
-    memory = call.endswith("alloc")
-    try:
-        with living.server:
-            total = living.count(program, call)
-            for at in cases.positions(total, 200 if memory else FIRST, 60 if memory else 3, "running", program, call):
-                for err in errors if at == 1 or memory else errors[:1]:
-                    for always in (False, True) if at == 1 and cases.may_persist(call, err) else (False,):
-                        if not living.suffer(tally, program, call, at, cases.errno_of(err), always):
-                            living.server.kill()  # what was found is told rather than what comes of it
-                            return
-    except (AssertionError, OSError, subprocess.TimeoutExpired) as e:
-        tally.note(f"{program} {call}, at the end", 0, f"{type(e).__name__} {str(e)[:1500]}")
+def test_running_under_tls(folder):
+    """The same of the front, for those whose connections are TLS: none gets another byte, nor a clean end too early."""
+    tally = cases.Tally()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(living.suffer_all, folder, tally, "echod-front", call,
+                                 cases.RUNNING["echod-front"][call], living.UNDER_TLS) for call in cases.UNDER_TLS]:
+            done.result()
+    tally.check()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -151,7 +92,7 @@ def test_running(folder, program):
     """Each call fails that a registration, a login, an echo and a look at the status make."""
     tally = cases.Tally()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(suffer_all, folder, tally, program, call, errors)
+        for done in [pool.submit(living.suffer_all, folder, tally, program, call, errors)
                      for call, errors in cases.RUNNING[program].items()]:
             done.result()
     tally.check()
@@ -370,10 +311,12 @@ def drain_once(folder, plan, name, *fault):
     with s:
         data = clients.Positional(name).at(0, 5000)
         login, raw, early = s.echo_client(), s.echo_client("raw"), s.connect()
+        wrapped = clients.Client(cases.Tls(clients.connect(s.address_of("raw+tls")), cases.TLS).shake())
+        s.clients.append(wrapped)
         early.code()
         plan.arm(*fault)
         try:
-            for c in (login, raw):
+            for c in (login, raw, wrapped):
                 c.send(data)
         except OSError:
             pass
@@ -381,7 +324,7 @@ def drain_once(folder, plan, name, *fault):
         s.send_signal(15)
         s.wait(30)
         plan.disarm()
-        for c in (login, raw):
+        for c in (login, raw, wrapped):
             came = b""
             try:
                 while some := c.read():
@@ -434,13 +377,20 @@ def read_some(p, end):
     return os.read(fd, 1 << 16)
 
 
-def run_echoc(folder, plan, port, data, between=None, ends_late=False):
+def where(server, tls=False):
+    """What tells an echoc to go there."""
+    if not tls:
+        return [f"127.0.0.1:{server.port}"]
+    return [f"tls:127.0.0.1:{server.address_of('tls')}", "--pin", server.status()["tls"]["pin"]]
+
+
+def run_echoc(folder, plan, to, data, between=None, ends_late=False):
     """Runs an echoc that pipes data; between() is called when half of it has come back, and where it ends late its input
     ends only when all has. Returns status, out, err."""
     env = harness.environment(folder, ECHOC_PASSWORD=clients.PASSWORD, **plan.environment())
     half = len(data) // 2
     with open(plan.path + ".err", "w+b") as err, subprocess.Popen(
-            [seams.program("echoc"), f"127.0.0.1:{port}", "--user", "warm-up"], stdin=subprocess.PIPE,
+            [seams.program("echoc"), *to, "--user", "warm-up"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=err, env=env) as p:
         out, end = b"", time.monotonic() + ECHOC_S
         try:
@@ -488,86 +438,113 @@ def kill_front(server):
     return kill
 
 
-def try_echoc(folder, server, tally, number, fault, between):
+def try_echoc(folder, to, tally, number, fault, between):
     plan, problem = seams.Plan(folder, f"plan{number}"), None
     data = clients.Positional("echoc").at(0, 3000)
     plan.arm("echoc", *fault)
     release = threading.Timer(5, plan.disarm)  # what it waits for may come
     release.start()
     try:
-        check_echoc(folder, data, *run_echoc(folder, plan, server.port, data, between))
+        check_echoc(folder, data, *run_echoc(folder, plan, to, data, between))
     except (AssertionError, subprocess.TimeoutExpired) as e:
         problem = f"{type(e).__name__} {str(e)[:1500]}"
     release.cancel()
     tally.note(plan, plan.fired, problem)
 
 
-def try_reconnect(folder, calm, tally, number, fault):
+def try_reconnect(folder, calm, tls, tally, number, fault):
     """With a server of its own: a front that has died before is started anew only after a while."""
-    with seams.SeamServer(folder, calm, name=f"r{number}", warm=True) as server:
-        try_echoc(folder, server, tally, number, fault, kill_front(server))
+    with seams.SeamServer(folder, calm, name=f"r{number}", listen=BOTH, warm=True) as server:
+        try_echoc(folder, where(server, tls), tally, number, fault, kill_front(server))
+
+
+def count_of_echoc(folder, server, call):
+    plan = seams.Plan(folder, "counting")
+    plan.arm("echoc", call, 0)
+    run_echoc(folder, plan, where(server, tls=True), b"hello")
+    return plan.count
 
 
 @pytest.mark.parametrize("reconnects", [False, True], ids=["once", "reconnects"])
-def test_echoc(folder, reconnects):
-    """Each call of an echoc that logs in, echoes and, in the second case, loses its server on the way."""
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_echoc(folder, reconnects, tls):
+    """Each call of an echoc that logs in, echoes and, in the second case, loses its server on the way, to which it comes
+    back with its token."""
     calm, tally = seams.Plan(folder, "calm"), cases.Tally()
     calls = {"alloc": ("ENOMEM",)} if reconnects else cases.ECHOC
-    last = {"alloc": 16}
+    last = {"alloc": 24 if tls else 16}
     faults = [(call, at, cases.errno_of(err)) for call, errors in calls.items()
               for at in range(1, last.get(call, FIRST) + 1) for err in (errors if at == 1 else errors[:1])]
-    with seams.SeamServer(folder, calm, warm=True) as server, ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(try_reconnect, folder, calm, tally, i, fault) if reconnects else
-                     pool.submit(try_echoc, folder, server, tally, i, fault, None) for i, fault in enumerate(faults)]:
+    with seams.SeamServer(folder, calm, listen=BOTH, warm=True) as server, ThreadPoolExecutor(AT_ONCE) as pool:
+        if tls and not reconnects:
+            total = count_of_echoc(folder, server, "tls_alloc")
+            faults += [("tls_alloc", at, cases.errno_of("ENOMEM")) for at in cases.positions(total, 20, 80, "echoc")]
+        to = where(server, tls)
+        for done in [pool.submit(try_reconnect, folder, calm, tls, tally, i, fault) if reconnects else
+                     pool.submit(try_echoc, folder, to, tally, i, fault, None) for i, fault in enumerate(faults)]:
             done.result()
     tally.check()
 
 
-@pytest.mark.parametrize("call, at", [("send", 1), ("send", 2), ("send", 3), ("send", 4), ("shutdown", 1)])
+@pytest.mark.parametrize("call, at", [("send", 1), ("send", 2), ("send", 3), ("send", 4), ("send", 5), ("shutdown", 1)])
 @pytest.mark.parametrize("err", ["ECONNRESET", "EPIPE", "ENOBUFS", "ENOMEM"])
 def test_echoc_sends_in_vain(folder, call, at, err):
-    """An error of send may leave a connection that does not end by itself. Nobody waits for that: a login, the first two
+    """An error of send may leave a connection that does not end by itself. Nobody waits for that: a login, the first three
     of these, has failed; data goes over the next connection."""
     plan, data = seams.Plan(folder), clients.Positional("echoc").at(0, 3000)
     with seams.SeamServer(folder, seams.Plan(folder, "calm"), warm=True) as server:
         plan.arm("echoc", call, at, cases.errno_of(err))
-        status, out, said = run_echoc(folder, plan, server.port, data, ends_late=call == "shutdown")
+        status, out, said = run_echoc(folder, plan, where(server), data, ends_late=call == "shutdown")
     assert plan.fired
     check_echoc(folder, data, status, out, said)
-    if call == "send" and at <= 2:
-        assert status == 3 and os.strerror(cases.errno_of(err)) in said, said
+    if call == "send" and at <= 3:
+        why = "it ended the connection" if err == "EPIPE" else os.strerror(cases.errno_of(err))
+        assert status == 3 and why in said, said
     else:
         assert status == 0, said
 
 
 # ---- whims
 
+def exchange_under_tls(server, kind, *what):
+    c = clients.Client(cases.Tls(clients.connect(server.address_of(kind)), cases.TLS).shake())
+    if kind == "tls":
+        c.login("under-tls-%d" % what[-1])
+    tls_clients.exchange(c, clients.Positional(*what), 400_000)
+    c.close()
+
+
 @pytest.mark.parametrize("programs", ["echod-front", "echod,echod-front,echod-keeper"])
 def test_whims(folder, programs):
     """Short reads and writes, interruptions and false alarms at random: every byte all the same."""
     seed = clients.randomness("whims", programs).getrandbits(63)
     print(f"FAULT_SEED={seed}")
-    living = Living(folder, "whims")
-    living.server.argv += ["--login-time", "30s"]
-    with living.server as s:
-        living.plan.arm_whims(programs, seed)
+    whimsical = living.Living(folder, "whims")
+    whimsical.server.argv += ["--login-time", "30s"]
+    with whimsical.server as s, ThreadPoolExecutor() as pool:
+        whimsical.plan.arm_whims(programs, seed)
         for turn in range(3):
             flows = [clients.Flow(s.echo_client(kind, name=f"w{i}"), 400_000, clients.Positional("whims", turn, i))
                      for i, kind in enumerate(("login", "raw", "login", "raw"))]
+            wrapped = [pool.submit(exchange_under_tls, s, kind, turn, i)
+                       for i, kind in enumerate(("tls", "raw+tls", "tls"))]
             clients.exchange(flows)
+            for done in wrapped:
+                done.result()
             s.close_clients()
-        assert living.plan.fired > 100
-        living.plan.disarm()
+        assert whimsical.plan.fired > 100
+        whimsical.plan.disarm()
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("turn", range(3))
-def test_whims_of_echoc(folder, turn):
+def test_whims_of_echoc(folder, turn, tls):
     calm, plan = seams.Plan(folder, "calm"), seams.Plan(folder)
     data = clients.Positional("echoc", turn).at(0, 500_000)
     seed = clients.randomness("echoc", turn).getrandbits(63)
     print(f"FAULT_SEED={seed}")
-    with seams.SeamServer(folder, calm, warm=True) as server:
+    with seams.SeamServer(folder, calm, listen=BOTH, warm=True) as server:
         plan.arm_whims("echoc", seed)
-        status, out, err = run_echoc(folder, plan, server.port, data)
+        status, out, err = run_echoc(folder, plan, where(server, tls), data)
         assert (status, out == data) == (0, True), err
         assert plan.fired > 10

@@ -21,7 +21,7 @@ def folder(memory_folder):
 
 @pytest.mark.parametrize("program, call, last", [
     ("echod", "alloc", 8), ("echod-front", "alloc", 8), ("echod-keeper", "alloc", 30),
-    ("echod-keeper", "sqlite_alloc", 40)])
+    ("echod-keeper", "sqlite_alloc", 40), ("echod", "tls_alloc", 20), ("echod-front", "tls_alloc", 20)])
 def test_memory_that_is_not_there_at_start(folder, program, call, last):
     tally = cases.Tally()
     cases.in_order([(program, call, at) for at in range(1, last + 1)], folder, tally)
@@ -29,17 +29,18 @@ def test_memory_that_is_not_there_at_start(folder, program, call, last):
 
 
 @pytest.mark.parametrize("program, call, last", [
-    ("echod-front", "alloc", 6), ("echod-keeper", "alloc", 8), ("echod-keeper", "sqlite_alloc", 60)])
+    ("echod-front", "alloc", 6), ("echod-keeper", "alloc", 8), ("echod-keeper", "sqlite_alloc", 60), ("echod-front", "tls_alloc", 40)])
 def test_memory_that_is_not_there_for_a_login(folder, program, call, last):
     """A registration, a login and an echo while the N-th allocation fails; then all is served as ever."""
     plan, tally = seams.Plan(folder), cases.Tally()
     with seams.SeamServer(folder, plan, "--workers", "1", "--login-time", "2s", warm=True, tidy=True,
-                          listen=("127.0.0.1:0", "raw:127.0.0.1:0")) as server:
+                          listen=cases.LISTEN) as server:
         for at in range(1, last + 1):
             plan.arm(program, call, at)
             cases.talk(server.port, f"new{at}")
             cases.talk(server.port, "warm-up")
             cases.talk(server.address_of("raw"), "raw", raw=True)
+            cases.talk(server.address_of("tls"), "warm-up", tls=True)
             fired, problem = plan.fired, None
             plan.disarm()
             try:

@@ -8,6 +8,7 @@ import time
 import traceback
 
 from clients import Client, Positional, connect
+from tls_clients import TlsSocket, context
 
 SIZE, PACE_S = 1024, 0.1
 LIMIT_S = 280  # a process whose test is gone ends by itself
@@ -22,6 +23,7 @@ def be_honest(stop, address, kind, name, source, preamble, echoes):
     """Until stop, a descriptor, ends: seconds of each login and each echo, and what went wrong and when."""
     logins, turns, failures = [], [], []
     began, data, at = time.monotonic(), Positional("honest", name), 0
+    wrapped = context() if "tls" in kind else None
     stopped = False
     while not stopped:
         c = None
@@ -29,6 +31,8 @@ def be_honest(stop, address, kind, name, source, preamble, echoes):
             start = time.monotonic()
             c = Client(connect(address, source=source))
             c.send(preamble)
+            if wrapped:
+                c.sock = TlsSocket(c.sock, wrapped).shake()
             if "raw" not in kind:
                 c.login(name)
             logins.append(time.monotonic() - start)

@@ -54,4 +54,4 @@ def test_the_fronts_table_of_descriptors_need_not_grow(server):
     front = s.children()["front"]
     with open(f"/proc/{front}/status") as f:
         size = next(int(line.split()[1]) for line in f if line.startswith("FDSize:"))
-    assert size >= min(resource.prlimit(front, resource.RLIMIT_NOFILE)[0], 65536)
+    assert size >= min(limit_process(front, resource.RLIMIT_NOFILE)[0], 65536)

@@ -127,7 +127,7 @@ def echo_client(server, kind, name="anna", **kwargs):
 
 def exchange(client, data, size, piece=CHUNK, slow=0):
     """Sends size positional bytes in pieces, half-closes, and checks all that comes back, to the server's close_notify
-    and FIN. slow: reads so many wire bytes at a time, and only when nothing more can be sent."""
+    and FIN. piece: a number, or what gives one. slow: reads so many wire bytes at a time, and only when nothing more can be sent."""
     tls, sock = client.sock, client.sock.sock
     to_send, sent, came, ended = b"", 0, 0, False
     data.check(came, client.kept)
@@ -136,7 +136,7 @@ def exchange(client, data, size, piece=CHUNK, slow=0):
     sock.setblocking(False)
     while tls.how is None:
         if not to_send and sent < size:
-            some = data.at(sent, min(piece, size - sent))
+            some = data.at(sent, min(piece() if callable(piece) else piece, size - sent))
             to_send, sent = tls.wire(some), sent + len(some)
         if not to_send and sent == size and not ended:
             tls.notify()

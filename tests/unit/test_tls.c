@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <malloc.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,29 @@ static void a_renewed_certificate_keeps_the_key(void **state)
 	free(other);
 }
 
+/* OpenSSL takes the key, and a chain of it, but TLS 1.3 has no signature for its curve. */
+static void a_key_that_cannot_shake_hands_is_refused(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("secp224r1");
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct tls_context *c = NULL;
+	char why[TLS_WHY_MAX], *certificate, *text;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	long key_len = BIO_get_mem_data(bio, &text);
+	assert_int_equal(tls_make_certificate(text, (size_t)key_len, "host.example", 1, &certificate, &len), 0);
+	assert_int_equal(BIO_write(bio, certificate, (int)len), (int)len);
+	key_len = BIO_get_mem_data(bio, &text);
+	assert_int_equal(tls_context_open_server(&c, text, (size_t)key_len, why), -22);
+	assert_null(c);
+	assert_string_equal(why, "no TLS 1.3 handshake succeeds with it (unsupported protocol)");
+	BIO_free(bio);
+	EVP_PKEY_free(key);
+	free(certificate);
+}
+
 static void bad_pem_is_told_apart(void **state)
 {
 	struct tls_context *c = NULL;
@@ -464,6 +488,7 @@ int main(void)
 	    cmocka_unit_test(a_certificate_lasts_as_long_as_wanted),
 	    cmocka_unit_test(a_renewed_certificate_keeps_the_key),
 	    cmocka_unit_test(bad_pem_is_told_apart),
+	    cmocka_unit_test(a_key_that_cannot_shake_hands_is_refused),
 	    cmocka_unit_test(key_updates_without_end_are_an_abuse),
 	    cmocka_unit_test(a_key_update_is_answered),
 	};
