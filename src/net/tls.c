@@ -351,7 +351,8 @@ int tls_end(struct tls *t, struct tls_wire *out)
 	ERR_clear_error();
 	if (begin_output(t, out))
 		return -EPROTO;
-	int rc = SSL_shutdown(t->ssl);
+	/* a second call would look for the other side's end, and take its data for an error */
+	int rc = SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN ? 0 : SSL_shutdown(t->ssl);
 	if (rc < 0)
 		(void)outcome(t, rc);
 	t->out = NULL;

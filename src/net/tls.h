@@ -85,7 +85,7 @@ enum tls_result tls_shake(struct tls *, struct tls_wire *out) MUST_CHECK;
 enum tls_result tls_read(struct tls *, uint8_t *plain, size_t cap, size_t *got) MUST_CHECK;
 /* Returns 0, or -EPROTO when the session has failed, or -ENOMEM. len may be 0: says what the session has to say. */
 int tls_write(struct tls *, const void *plain, size_t len, struct tls_wire *out) MUST_CHECK;
-/* Returns 0 or -EPROTO. */
+/* Returns 0 or -EPROTO. A second call says nothing more. */
 int tls_end(struct tls *, struct tls_wire *out) MUST_CHECK;
 
 /* Whether plain bytes are wiped inside the session once tls_read has given them: while they may be secrets. Off at
