@@ -194,10 +194,15 @@ BY_PASSWORD = ((None, 220), ("USER {name}", 331, 332), ("PASS " + PASSWORD, 230)
 FOR_TOKEN = ((None, 220), ("OPTS TOKEN", 200), *BY_PASSWORD[1:])
 
 
+def steps_of(name, steps=BY_PASSWORD):
+    """What is said in turn, with the codes that are good replies."""
+    return [(line and line.format(name=name), *good) for line, *good in steps]
+
+
 def talk(port, name, raw=False, tls=False, steps=BY_PASSWORD, told=None):
     """One conversation, which a fault may cut short or refuse. Returns "in" after a 230 or a raw echo that was whole;
     else how far it came. told: a list, to which the tokens go that are told."""
-    steps = () if raw else [(line and line.format(name=name), *good) for line, *good in steps]
+    steps = () if raw else steps_of(name, steps)
     try:
         with clients.connect(port, timeout=LATE_S) as s:
             c = clients.Client(Tls(s, TLS).shake() if tls else s)
