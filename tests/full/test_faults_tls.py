@@ -62,7 +62,10 @@ def test_each_call_of_a_session_fails(folder, kind, call, err, most):
             assert at == 1, "an echo that keeps up allocates"
             return
         assert at > 1, "no call failed"
-        assert cut or err in ("EINTR", "EAGAIN", "ENOTCONN"), "every session went on as if nothing had been"
+        if err in ("EINTR", "EAGAIN"):
+            assert cut == 0, "a call that is to be made again has cut a session"
+        elif call != "shutdown":
+            assert cut > 0, "every session went on as if nothing had been"
         cases.serves(server, "warm-up")
         closed = server.status()["closed"]
         print(f"{at} calls, {cut} sessions cut: { {why: n for why, n in closed.items() if n} }")
