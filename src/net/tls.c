@@ -11,13 +11,13 @@
 
 #include "tls_context.h"
 
-/* Two key updates, 27 bytes each (RFC 8446, 4.6.3): OpenSSL answers one before it reads on. */
-#define LATE_BYTES 64
 /*
  * Key updates are due every 2^24.5 records (RFC 8446, 5.5), and cost us what a few KiB of data do: so many are free,
  * and one more for each MiB.
  */
-#define UPDATES_FREE  16
+#define UPDATES_FREE 16
+/* Their answers wait for the next write, 27 bytes each (RFC 8446, 4.6.3): OpenSSL makes each before it reads on. */
+#define LATE_BYTES    (UPDATES_FREE * 32)
 #define UPDATE_SHIFT  20
 #define ALPN_NAME_MAX 32
 
@@ -31,7 +31,7 @@ struct tls {
 	size_t fed_len, rest_at, rest_len;
 	struct tls_wire *out; /* while a call has somewhere to put wire bytes */
 	bool more;            /* the last tls_read did not come to the end of what was fed */
-	uint8_t late_len;     /* <= sizeof late: wire bytes that wait for the next write */
+	uint16_t late_len;    /* <= sizeof late: wire bytes that wait for the next write */
 	uint8_t late[LATE_BYTES];
 	uint32_t updates; /* key updates that came */
 	uint64_t bytes;   /* plain bytes read */
@@ -92,7 +92,7 @@ static int wire_write(BIO *bio, const char *from, int len)
 		if (n > sizeof(t->late) - t->late_len)
 			return -1;
 		memcpy(t->late + t->late_len, from, n);
-		t->late_len = (uint8_t)(t->late_len + n);
+		t->late_len = (uint16_t)(t->late_len + n);
 	}
 	return len;
 }
