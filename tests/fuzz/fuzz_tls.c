@@ -169,7 +169,12 @@ static void write_plain(struct side *s, size_t len)
 		return;
 	for (size_t i = 0; i < len; i++)
 		plain[i] = plain_at(s->wrote + i);
-	CHECK(tls_write(s->tls, plain, len, &out) == 0 && out.len <= TLS_WIRE_MAX(len));
+	if (tls_write(s->tls, plain, len, &out)) {
+		CHECK(s->touched); /* the last read came to what was touched, and has told of what stood before it */
+		s->failed = true;
+		return;
+	}
+	CHECK(out.len <= TLS_WIRE_MAX(len));
 	other(s)->len += out.len;
 	s->wrote += len;
 }
