@@ -55,7 +55,7 @@ static int issue(struct store *s, const char *name, int64_t family, const struct
 
 int store_token_begin_family(struct store *s, const char *name, const struct store_token *token)
 {
-	int64_t family;
+	int64_t family = 0;
 	int rc = clear_expired(s, token->now_us);
 
 	if (rc == SQLITE_OK)

@@ -309,12 +309,12 @@ static bool find_member(struct reader *r, const char *key, const char **text, si
 bool json_member(const char *document, size_t len, const char *key, char *text, size_t cap)
 {
 	char *copy = malloc(len + 1);
-	struct reader r = {.at = copy, .end = copy + len};
 	const char *found;
 	size_t found_len;
 
 	if (!copy)
 		return false;
+	struct reader r = {.at = copy, .end = copy + len};
 	memcpy(copy, document, len);
 	copy[len] = '\0';
 	bool is_there = find_member(&r, key, &found, &found_len);

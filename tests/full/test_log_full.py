@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import (LOOPBACK, PATIENCE_S, Flow, Positional, Server, connect, cpu_seconds, exchange, parse_log,
+from harness import (LOOPBACK, PATIENCE_S, Flow, Positional, Server, connect, cpu_seconds, exchange, hand_over, parse_log,
                      wait_until)
 from load import Flag, Processes, open_echo
 
@@ -109,6 +109,7 @@ def test_deleted_log(server):
 def test_log_folder_gone(server, folder):
     place = os.path.join(folder, "logs")
     os.mkdir(place)
+    hand_over(place)
     path = os.path.join(place, "log")
     s = server(listen=BOTH, log=path)
     with open(path) as kept:
@@ -122,6 +123,7 @@ def test_log_folder_gone(server, folder):
         old = os.pread(kept.fileno(), 1 << 20, 0).decode()
         assert count(parse_log(old), "connect") == 6 and "level=error event=log_reopen" in old
     os.mkdir(place)
+    hand_over(place)
     s.send_signal(signal.SIGHUP)
     wait_until(lambda: os.path.exists(path), "the log to be back")
     s.wait_log("log_reopen", level="info")

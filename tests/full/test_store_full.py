@@ -178,7 +178,7 @@ def test_full_disk(folder, small_disk):
 def test_failing_disk(folder, call, error, always):
     """A write or sync of a creation fails: no 230 for an account that is not there, and none is there by half."""
     plan, tally = seams.Plan(folder), cases.Tally()
-    with seams.SeamServer(folder, plan, listen=LISTEN, warm=True) as s:
+    with seams.SeamServer(folder, plan, listen=cases.LISTEN, warm=True) as s:
         plan.arm("echod-keeper", call, 0)
         assert code_of_login(s.port, "counted") == 230
         total = plan.count

@@ -262,7 +262,9 @@ int transport_link_open(void)
 
 int channel_send(int fd, const void *message, size_t len, int pass_fd, int dont_wait)
 {
-	CHECK(transport_end_of(fd)->kind == TRANSPORT_LINK && dont_wait && pass_fd == -1 && len == sizeof(struct ask));
+	const struct end *end = transport_end_of(fd);
+
+	CHECK(end && end->kind == TRANSPORT_LINK && dont_wait && pass_fd == -1 && len == sizeof(struct ask));
 	if (fd != link_fd || link_is == LINK_BROKEN)
 		return -EPIPE;
 	if (link_is == LINK_FULL || asked_count == ASKED_MAX)
@@ -276,7 +278,9 @@ int channel_send(int fd, const void *message, size_t len, int pass_fd, int dont_
 
 int channel_receive(int fd, void *message, size_t len, int *got_fd, int dont_wait)
 {
-	CHECK(transport_end_of(fd)->kind == TRANSPORT_LINK && dont_wait && !got_fd && len == sizeof(struct verdict));
+	const struct end *end = transport_end_of(fd);
+
+	CHECK(end && end->kind == TRANSPORT_LINK && dont_wait && !got_fd && len == sizeof(struct verdict));
 	if (fd != link_fd || link_is == LINK_BROKEN)
 		return -EPIPE;
 	if (verdict_count == 0)

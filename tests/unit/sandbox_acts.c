@@ -325,9 +325,9 @@ static int take_and_give_memory(struct place *p)
 	if (!some)
 		return ENOMEM;
 	memset(some, 1, 32 << 20);
-	some = realloc(some, 1 << 20);
-	free(some);
-	return 0;
+	char *less = realloc(some, 1 << 20);
+	free(less ? less : some);
+	return less ? 0 : ENOMEM;
 }
 
 static int write_the_store(struct place *p)

@@ -333,6 +333,7 @@ static void the_store_does_what_the_model_says(void **state)
 	struct model *m = calloc(1, sizeof(*m));
 	unsigned long rounds = from_environment("TOKEN_ROUNDS", 1000);
 
+	assert_non_null(m);
 	m->store = open_at(p, p->path);
 	m->now = INT64_C(1800000000000000);
 	for (unsigned long i = 0; i < rounds; i++) {

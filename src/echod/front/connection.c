@@ -13,7 +13,7 @@ struct connection *connection_create(struct worker *w, int fd, uint16_t listener
                                      bool over_limit)
 {
 	size_t sessions = w->front->listener[listener].tls;
-	struct connection *c = calloc(1, sizeof(*c) + sessions * sizeof(c->session[0]));
+	struct connection *c = calloc(1, sizeof(*c) + sessions * sizeof(struct tls *));
 
 	if (!c)
 		return NULL;
@@ -130,7 +130,7 @@ void connection_destroy(struct connection *c)
 	loop_disarm(&w->loop, &c->deadline);
 	stream_close(&c->stream);
 	if (w->front->listener[c->listener].tls)
-		tls_close(c->session[0]);
+		tls_close(*connection_session(c));
 	close(c->stream.source.fd);
 	if (c->over_limit)
 		atomic_fetch_sub(&w->front->refusing, 1);

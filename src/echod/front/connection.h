@@ -46,8 +46,13 @@ struct connection {
 	bool over_limit : 1;    /* there was no room for it: it is only here to be told so */
 	bool path_is_local : 1; /* both ends are this machine's own: peer_path_is_local, set by admission */
 	bool counted : 1;       /* among its address's connections */
-	struct tls *session[];  /* one, where the listener speaks TLS: NULL before its stage */
 };
+
+/* Where the TLS session stands, behind a connection whose listener speaks TLS: NULL before its stage. */
+static inline struct tls **connection_session(struct connection *c)
+{
+	return (struct tls **)(void *)(c + 1);
+}
 
 /*
  * Makes a connection of fd, which becomes its own, and puts it in the worker's list, with its stream not yet opened.

@@ -31,7 +31,7 @@ static void log_failure(struct connection *c, const char *why)
 static int unwrap(struct stream *s, const uint8_t *wire, size_t len, uint8_t *plain, size_t cap, size_t *got,
                   bool *more)
 {
-	struct tls *session = connection_of(s)->session[0];
+	struct tls *session = *connection_session(connection_of(s));
 
 	if (len > 0)
 		tls_feed(session, wire, len);
@@ -49,7 +49,7 @@ static int unwrap(struct stream *s, const uint8_t *wire, size_t len, uint8_t *pl
 static ssize_t wrap(struct stream *s, const void *plain, size_t len, uint8_t *wire, size_t cap)
 {
 	struct tls_wire out = {.buf = wire, .cap = cap};
-	int err = tls_write(connection_of(s)->session[0], plain, len, &out);
+	int err = tls_write(*connection_session(connection_of(s)), plain, len, &out);
 
 	return err ? err : (ssize_t)out.len;
 }
@@ -57,7 +57,7 @@ static ssize_t wrap(struct stream *s, const void *plain, size_t len, uint8_t *wi
 static ssize_t end_wrap(struct stream *s, uint8_t *wire, size_t cap)
 {
 	struct tls_wire out = {.buf = wire, .cap = cap};
-	int err = tls_end(connection_of(s)->session[0], &out);
+	int err = tls_end(*connection_session(connection_of(s)), &out);
 
 	return err ? err : (ssize_t)out.len;
 }
@@ -70,7 +70,7 @@ const struct stream_wrap front_tls_wrap = {
 static void go_on(struct connection *c)
 {
 	struct worker *w = c->worker;
-	struct tls *session = c->session[0];
+	struct tls *session = *connection_session(c);
 	int err = tls_keep(session);
 
 	if (err) {
@@ -123,7 +123,7 @@ static void chunk(struct stream *s, const uint8_t *data, size_t len)
 	struct connection *c = connection_of(s);
 	const struct stream_pool *pool = &c->worker->wrapped_pool;
 	struct tls_wire out = {.buf = pool->wire, .cap = front_tls_wrap.wire_max};
-	struct tls *session = c->session[0];
+	struct tls *session = *connection_session(c);
 
 	tls_feed(session, data, len);
 	enum tls_result result = tls_shake(session, &out);
@@ -160,7 +160,7 @@ void front_tls_begin(struct connection *c)
 	deadline_init(&c->deadline, too_late);
 	int err = connection_stream(c, &events, SHAKE_ROOM);
 	if (!err)
-		err = tls_open_server(&c->session[0], w->tls, raw ? TLS_ALPN_ECHO : TLS_ALPN_LOGIN);
+		err = tls_open_server(connection_session(c), w->tls, raw ? TLS_ALPN_ECHO : TLS_ALPN_LOGIN);
 	if (err) {
 		closing_broken(c, err);
 		return;

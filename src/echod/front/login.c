@@ -56,8 +56,8 @@ static void go_in(struct connection *c)
 	const uint8_t *rest = dialogue_rest(&login->dialogue, &len);
 
 	if (c->worker->front->listener[c->listener].tls)
-		tls_wipe_plain(c->session[0], false); /* no more secrets come */
-	echo_begin(c, rest, len);                     /* takes the place of c->login, and may end the connection */
+		tls_wipe_plain(*connection_session(c), false); /* no more secrets come */
+	echo_begin(c, rest, len); /* takes the place of c->login, and may end the connection */
 	explicit_bzero(login, sizeof(*login));
 	free(login);
 }

@@ -76,7 +76,7 @@ static void look(struct deadline *d)
 
 static void begins_to_hold(struct stream_pool *pool)
 {
-	struct worker *w = container_of(pool, struct worker, pool);
+	struct worker *w = container_of(pool->loop, struct worker, loop); /* of plain and of wrapped streams */
 
 	if (!deadline_armed(&w->unread))
 		loop_arm(&w->loop, &w->unread, UNREAD_MS);

@@ -12,11 +12,11 @@
 #ifndef FRONT_UNREAD_H
 #define FRONT_UNREAD_H
 
-#define UNREAD_MS 250
+#define UNREAD_MS 100
 
 struct worker;
 
-/* For worker_start, when its pool is there. */
+/* For worker_start, when its pool is there and nothing is made after it yet. */
 void unread_init(struct worker *);
 
 #endif

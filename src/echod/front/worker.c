@@ -131,12 +131,12 @@ int worker_start(struct worker *w, struct front *front, unsigned index)
 		goto close_loop;
 	w->pool.holding = &w->counters->holding;
 	w->pool.held_bytes = &w->counters->held_bytes;
+	unread_init(w);
 	if (front->tls && (!(w->tls = tls_context_share(front->tls)) ||
 	                   stream_pool_init_wrapped(&w->wrapped_pool, &w->pool, &front_tls_wrap))) {
 		err = -ENOMEM;
 		goto free_pool;
 	}
-	unread_init(w);
 	keeper_init(&w->keeper, &w->loop);
 	if (pipe2(inbox, O_CLOEXEC) < 0) {
 		err = -errno;

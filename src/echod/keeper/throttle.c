@@ -309,7 +309,7 @@ static uint32_t collect(const struct table *table, uint64_t now_ms, const struct
 		if (debt_ms(b, now_ms) > 0)
 			out[count++] = b;
 	}
-	qsort(out, count, sizeof(out[0]), by_debt);
+	qsort(out, count, sizeof(struct budget *), by_debt);
 	return count;
 }
 

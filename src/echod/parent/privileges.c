@@ -25,14 +25,15 @@ static void look_up(struct privileges *p)
 {
 	errno = 0;
 	const struct passwd *entry = getpwnam(p->user);
-	if (!entry && errno)
+	if (entry) {
+		p->uid = entry->pw_uid;
+		p->gid = entry->pw_gid;
+		return;
+	}
+	if (errno)
 		program_usage(NAME, "--user '%s': the users cannot be looked up: %s.", p->user, strerror(errno));
-	if (!entry)
-		program_usage(NAME,
-		              "--user '%s': there is no such user on this machine; give one that is in passwd(5).",
-		              p->user);
-	p->uid = entry->pw_uid;
-	p->gid = entry->pw_gid;
+	program_usage(NAME, "--user '%s': there is no such user on this machine; give one that is in passwd(5).",
+	              p->user);
 }
 
 void privileges_choose(struct privileges *p, const char *user, bool allow_root)

@@ -8,7 +8,6 @@
 #include "text.h"
 
 struct question {
-	struct question *next;
 	struct questions *all;
 	struct control_client *client; /* NULL: has gone, or has been told that the keeper is late */
 	struct deadline deadline;
@@ -30,14 +29,14 @@ static void tell(struct question *q, struct document answer)
 		free(answer.text);
 }
 
-static void destroy(struct question *q)
+/* Ends the question at a place of the queue. */
+static void destroy(struct questions *all, unsigned at)
 {
-	struct question **at = &q->all->first;
+	struct question *q = all->queue[at];
 
-	while (*at != q)
-		at = &(*at)->next;
-	*at = q->next;
-	loop_disarm(q->all->loop, &q->deadline);
+	all->count--;
+	memmove(&all->queue[at], &all->queue[at + 1], (all->count - at) * sizeof(struct question *));
+	loop_disarm(all->loop, &q->deadline);
 	if (q->out)
 		fclose(q->out);
 	free(q->list.text);
@@ -46,8 +45,8 @@ static void destroy(struct question *q)
 
 static void ask_first(struct questions *all)
 {
-	if (all->first)
-		child_order(all->keeper, &all->first->order, -1);
+	if (all->count > 0)
+		child_order(all->keeper, &all->queue[0]->order, -1);
 }
 
 /* One that has been sent stays, so that its answer is not taken for the next one's. */
@@ -58,8 +57,12 @@ static void is_late(struct deadline *d)
 	tell(q, document_error(DOCUMENT_FAILED,
 	                       "The accounts' process does not answer; what was asked may still be done: try again, "
 	                       "or look into the log."));
-	if (q != q->all->first)
-		destroy(q);
+	for (unsigned i = 1; i < q->all->count; i++) {
+		if (q->all->queue[i] == q) {
+			destroy(q->all, i);
+			return;
+		}
+	}
 }
 
 static void open_list(struct question *q)
@@ -76,8 +79,8 @@ void question_init(struct questions *all, struct loop *loop, struct child *keepe
 
 void question_ask(struct questions *all, enum order_kind kind, const char *name, struct control_client *client)
 {
-	struct question **last = &all->first;
-	struct question *q = all->keeper->ready ? calloc(1, sizeof(*q)) : NULL;
+	bool may = all->keeper->ready && all->count < QUESTIONS_MAX;
+	struct question *q = may ? calloc(1, sizeof(*q)) : NULL;
 
 	if (!q) {
 		control_answer(client, document_error(DOCUMENT_UNREACHABLE,
@@ -95,10 +98,8 @@ void question_ask(struct questions *all, enum order_kind kind, const char *name,
 	loop_arm(all->loop, &q->deadline, QUESTION_TIME_MS);
 	if (kind == ORDER_PENALTIES)
 		open_list(q);
-	while (*last)
-		last = &(*last)->next;
-	*last = q;
-	if (all->first == q)
+	all->queue[all->count++] = q;
+	if (all->count == 1)
 		ask_first(all);
 }
 
@@ -170,37 +171,37 @@ static struct document done(struct question *q, int64_t value)
 
 void question_heard(struct questions *all, const struct order *order)
 {
-	struct question *q = all->first;
-
-	if (!q)
+	if (all->count == 0)
 		return;
+	struct question *q = all->queue[0];
 	if (order->kind == ORDER_PENALTY) {
 		list_penalty(q, order->text);
 		return;
 	}
 	tell(q, done(q, (int64_t)order->value));
-	destroy(q);
+	destroy(all, 0);
 	ask_first(all);
 }
 
 void question_withdraw(struct questions *all, const struct control_client *client)
 {
-	for (struct question *q = all->first; q; q = q->next) {
+	for (unsigned i = 0; i < all->count; i++) {
+		struct question *q = all->queue[i];
 		if (q->client != client)
 			continue;
 		q->client = NULL;
-		if (q != all->first)
-			destroy(q);
+		if (i > 0)
+			destroy(all, i);
 		return;
 	}
 }
 
 void question_keeper_ended(struct questions *all)
 {
-	while (all->first) {
-		tell(all->first,
+	while (all->count > 0) {
+		tell(all->queue[0],
 		     document_error(DOCUMENT_FAILED, "The accounts' process ended meanwhile; it is started again: try "
 		                                     "again, or look into the log."));
-		destroy(all->first);
+		destroy(all, 0);
 	}
 }

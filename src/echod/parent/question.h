@@ -16,12 +16,16 @@
 #define QUESTION_LINES_MAX 1000
 #define QUESTION_BYTES_MAX (512 * 1024)
 
+/* One of each client of the control socket (CONTROL_CLIENTS), and one whose client has gone. */
+#define QUESTIONS_MAX 16
+
 struct question;
 
 struct questions {
 	struct loop *loop;
 	struct child *keeper;
-	struct question *first; /* has been sent to the keeper; those behind it have not */
+	struct question *queue[QUESTIONS_MAX]; /* the first has been sent to the keeper, those behind it have not */
+	unsigned count;                        /* <= QUESTIONS_MAX */
 };
 
 void question_init(struct questions *, struct loop *, struct child *keeper);

@@ -225,7 +225,7 @@ int run_server(struct run *run)
 	question_init(&run->questions, &run->loop, &run->keeper);
 	block_signals(&signals);
 	if (logfile_open(run))
-		return run->status;
+		return (int)run->status;
 	if (prepare(run, &signals))
 		ending_begin(run);
 	if (!supervise_all_ended(run) && loop_run(&run->loop))
@@ -236,5 +236,5 @@ int run_server(struct run *run)
 	if (run->has_started)
 		log_stop(run);
 	log_close(run->log);
-	return run->status;
+	return (int)run->status;
 }
