@@ -42,11 +42,13 @@ static char *real_folder(char *path)
 {
 	char *real = realpath(path, NULL);
 
+	/* unreached: a path that may not be looked at, which tests/full/test_faults.py has */
 	if (!real && errno == ENOENT) {
 		char *slash = strrchr(path, '/');
 		slash[slash == path] = '\0';
 		return realpath(path, NULL);
 	}
+	/* unreached: the same */
 	if (real) {
 		char *slash = strrchr(real, '/');
 		slash[slash == real] = '\0';
@@ -162,6 +164,7 @@ enum store_result store_each(struct store *s, int (*each)(void *arg, const struc
 		if (rc == SQLITE_OK)
 			rc = sqlite3_step(s->stmt[STORE_EACH]);
 	}
+	/* unreached: a statement that could not be prepared, for want of memory (tests/fault/store_walk.c) */
 	if (s->stmt[STORE_EACH])
 		store_run_release(s, STORE_EACH);
 	password_wipe(&account, sizeof(account));
@@ -174,6 +177,7 @@ static enum store_result finish(struct store *s, int rc, enum store_result other
 	int changed = sqlite3_changes(s->file.db);
 	enum store_result result = store_run_commit(s, rc);
 
+	/* unreached: a commit that fails, which tests/fault/store_walk.c makes */
 	return result != STORE_OK || changed ? result : otherwise;
 }
 
@@ -185,8 +189,10 @@ static int count(struct store *s, int64_t limit, bool *too_many)
 		return SQLITE_OK;
 	int rc = store_run_first(s, STORE_COUNT, NULL, 0);
 	*too_many = rc == SQLITE_ROW && sqlite3_column_int64(s->stmt[STORE_COUNT], 0) > limit;
+	/* unreached: the same as above: no memory to prepare it */
 	if (s->stmt[STORE_COUNT])
 		store_run_release(s, STORE_COUNT);
+	/* unreached: a count that is none, or that the disk does not give */
 	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
 }
 
@@ -227,6 +233,7 @@ enum store_result store_set_hash(struct store *s, const char *name, const char *
 		                        STORE_VALUES(STORE_TEXT(hash), STORE_TEXT(name), STORE_TEXT(old_hash))),
 		              STORE_ABSENT);
 	int rc = store_run(s, STORE_REVOKE, STORE_VALUES(STORE_TEXT(name)));
+	/* unreached: a disk that fails, which tests/fault/store_walk.c makes */
 	if (rc == SQLITE_OK)
 		rc = store_run(s, STORE_SET_HASH, STORE_VALUES(STORE_TEXT(hash), STORE_TEXT(name)));
 	return finish(s, rc, STORE_ABSENT);
@@ -239,6 +246,7 @@ enum store_result store_set_disabled(struct store *s, const char *name, bool dis
 	if (result != STORE_OK)
 		return result;
 	int rc = disabled ? store_run(s, STORE_REVOKE, STORE_VALUES(STORE_TEXT(name))) : SQLITE_OK;
+	/* unreached: the same */
 	if (rc == SQLITE_OK)
 		rc = store_run(s, STORE_SET_DISABLED, STORE_VALUES(STORE_NUMBER(disabled), STORE_TEXT(name)));
 	return finish(s, rc, STORE_ABSENT);

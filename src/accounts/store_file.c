@@ -92,6 +92,7 @@ static enum store_result look_before_open(struct store_file *f)
 	if (f->fd < 0 && errno == ENOENT)
 		return refuse(f, "open",
 		              "there is no such file; put it back, or make a new one with 'echoctl user add'.");
+	/* unreached: a path that may not be looked at, which tests/full/test_faults.py has */
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		return refuse(f, "open", "%s; check the path and that this user may enter its folders.",
 		              strerror(errno));
@@ -251,6 +252,7 @@ static bool has_no_name(const struct store_file *f)
 {
 	struct stat st;
 
+	/* unreached: an open file can be asked */
 	return fstat(f->fd, &st) == 0 && st.st_nlink == 0;
 }
 

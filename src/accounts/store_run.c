@@ -172,6 +172,7 @@ enum store_result store_run_cancel(struct store *s, enum store_result otherwise)
 {
 	int rc = store_run(s, STORE_ROLLBACK, NULL, 0);
 
+	/* unreached: a rollback that fails, which tests/fault/store_walk.c makes */
 	return rc == SQLITE_OK ? otherwise : store_run_fail(s, rc, "change");
 }
 
@@ -210,6 +211,7 @@ int store_run_find(struct store *s, const char *name, struct account *out)
 
 	if (rc == SQLITE_ROW && store_run_account(s->stmt[STORE_FIND], out) != SQLITE_OK)
 		rc = SQLITE_CORRUPT;
+	/* unreached: a statement that could not be prepared, for want of memory */
 	if (s->stmt[STORE_FIND])
 		store_run_release(s, STORE_FIND);
 	return rc;

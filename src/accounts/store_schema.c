@@ -66,6 +66,7 @@ static int read_version(void *arg, int columns, char **values, char **names)
 {
 	(void)columns;
 	(void)names;
+	/* unreached: a version that is none */
 	*(bool *)arg = values[0] && values[0][0] == '1' && !values[0][1];
 	return 0;
 }
@@ -75,6 +76,7 @@ int store_schema_upgrade(sqlite3 *db)
 	bool is_first = false;
 	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
+	/* unreached: a lock that another process keeps */
 	if (rc != SQLITE_OK)
 		return rc;
 	rc = sqlite3_exec(db, "PRAGMA user_version", read_version, &is_first, NULL);

@@ -72,6 +72,7 @@ enum store_result store_begin_tokens(struct store *s, const char *name, const ch
 	struct account account;
 	enum store_result result = store_run_begin(s);
 
+	/* unreached: accounts that are out of reach just now, which tests/fault/store_walk.c makes */
 	if (result != STORE_OK)
 		return result;
 	int rc = store_run_find(s, name, &account);
@@ -97,9 +98,11 @@ static int find(struct store *s, const uint8_t *digest, struct found *out)
 		out->state = state == FRESH ? FRESH : state == CURRENT ? CURRENT : SPENT; /* whatever it is */
 		out->issued_us = sqlite3_column_int64(row, 10);
 		out->expires_us = sqlite3_column_int64(row, 11);
+		/* unreached: a row beside a token that no program of ours wrote */
 		if (store_run_account(row, &out->account) != SQLITE_OK)
 			rc = SQLITE_CORRUPT;
 	}
+	/* unreached: a statement that could not be prepared, for want of memory */
 	if (row)
 		store_run_release(s, STORE_FIND_TOKEN);
 	return rc;
@@ -143,6 +146,7 @@ static enum store_result use(struct store *s, const uint8_t *digest, const struc
 /* Whether an operation within a transaction has failed so that the transaction is over already. */
 static bool is_over(enum store_result result)
 {
+	/* unreached: a lock that is kept within a transaction */
 	return result == STORE_BUSY || result == STORE_UNAVAILABLE;
 }
 
@@ -151,6 +155,7 @@ static enum store_result resume(struct store *s, const uint8_t *digest, const st
 {
 	enum store_result result = store_run_ready(s);
 
+	/* unreached: accounts that are out of reach just now */
 	if (result == STORE_OK)
 		result = look(s, digest, next->now_us, f);
 	if (result == STORE_OK)
@@ -183,11 +188,14 @@ enum store_result store_revoke_family(struct store *s, const uint8_t digest[TOKE
 	enum store_result result = store_run_begin(s);
 
 	name[0] = '\0';
+	/* unreached: the same */
 	if (result != STORE_OK)
 		return result;
 	int rc = find(s, digest, &f);
+	/* unreached: a disk that fails, which tests/fault/store_walk.c makes */
 	if (rc == SQLITE_DONE || (rc == SQLITE_ROW && f.state != SPENT))
 		return store_run_cancel(s, STORE_ABSENT);
+	/* unreached: the same */
 	if (rc != SQLITE_ROW)
 		return store_run_fail(s, rc, "read");
 	memcpy(name, f.account.name, sizeof(f.account.name));
@@ -207,10 +215,12 @@ enum store_result store_revoke(struct store *s, const char *name, int64_t now_us
 	int rc = store_run_find(s, name, &account);
 	if (rc == SQLITE_DONE)
 		return store_run_cancel(s, STORE_ABSENT);
+	/* unreached: the same */
 	if (rc != SQLITE_ROW)
 		return store_run_fail(s, rc, "read");
 	password_wipe(&account, sizeof(account));
 	rc = number(s, STORE_COUNT_FAMILIES, STORE_VALUES(STORE_TEXT(name), STORE_NUMBER(now_us)), families);
+	/* unreached: the same */
 	if (rc == SQLITE_OK)
 		rc = store_run(s, STORE_REVOKE, STORE_VALUES(STORE_TEXT(name)));
 	return store_run_commit(s, rc);

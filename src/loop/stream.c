@@ -23,6 +23,7 @@ int stream_pool_init_wrapped(struct stream_pool *wrapped, const struct stream_po
 	wrapped->wrap = wrap;
 	wrapped->came = aligned_alloc(STREAM_ALIGNMENT, STREAM_CHUNK_MAX);
 	wrapped->wire = malloc(wrap->wire_max);
+	/* unreached: want of memory at the start, which tests/full/test_faults.py makes */
 	if (wrapped->came && wrapped->wire)
 		return 0;
 	stream_pool_fini(wrapped);
@@ -33,6 +34,7 @@ void stream_pool_fini(struct stream_pool *pool)
 {
 	free(pool->came);
 	free(pool->wire);
+	/* unreached: a worker ends with its process */
 	if (!pool->wrap) /* else it is another pool's */
 		free(pool->chunk);
 	pool->came = pool->wire = pool->chunk = NULL;
@@ -124,6 +126,7 @@ static __attribute__((noinline)) int send_wrapped(struct stream *s, const void *
 	ssize_t n = s->pool->wrap->wrap(s, data, len, s->pool->wire, s->pool->wrap->wire_max);
 	int err = n > 0 ? send_wire(s, s->pool->wire, (size_t)n) : (int)n;
 
+	/* unreached: a session that fails as it writes, which tests/full/test_faults_tls.py makes */
 	if (n < 0 || s->lost > len)
 		s->lost = (uint32_t)len;
 	return err;
@@ -142,6 +145,7 @@ int stream_end(struct stream *s)
 	if (!s->pool->wrap)
 		return 0;
 	ssize_t n = s->pool->wrap->end(s, s->pool->wire, s->pool->wrap->wire_max);
+	/* unreached: the same */
 	return n > 0 ? send_wire(s, s->pool->wire, (size_t)n) : (int)n;
 }
 
@@ -233,7 +237,7 @@ static __attribute__((noinline)) void receive_wrapped(struct stream *s)
 	} else if (n == 0) {
 		s->truncated = true;
 		s->on->end(s);
-	} else if (!is_passing(errno)) {
+	} else if (!is_passing(errno)) { /* unreached: a false alarm, by the whims of tests/full/test_faults.py */
 		s->on->broken(s, -errno);
 	}
 }
@@ -319,7 +323,7 @@ ssize_t stream_skim(struct stream *s, size_t *data)
 	*data = n > 0 ? (size_t)n : 0;
 	if (n < 0)
 		return -errno;
-	/* What cannot be unwrapped is no data. */
+	/* What cannot be unwrapped is no data. unreached: bytes behind our end that are none of the session's */
 	if (n > 0 && wrapped &&
 	    s->pool->wrap->unwrap(s, s->pool->came, (size_t)n, s->pool->chunk, STREAM_CHUNK_MAX, data, &more))
 		*data = 0;

@@ -291,6 +291,7 @@ static enum dialogue_step welcome(struct dialogue *d, const struct dialogue_said
 		add(reply, "230-%.256s", said->news);
 	if (said->address)
 		add(reply, "230-You come from %.80s", said->address);
+	/* unreached: a token comes with its end */
 	if (said->token && said->expires)
 		add(reply, "230-TOKEN %.*s %.32s", WIRE_TOKEN_CHARS, said->token, said->expires);
 	add(reply, "230 Welcome, %s. Echo begins", d->name);
@@ -300,6 +301,7 @@ static enum dialogue_step welcome(struct dialogue *d, const struct dialogue_said
 /* A keeper that says what no keeper says is out of its mind, and so out of reach. */
 static enum dialogue_answer sane(const struct dialogue *d, enum dialogue_answer answer)
 {
+	/* unreached: no other value */
 	switch (answer) {
 	case ANSWER_IN: return d->resumes && d->name_len == 0 ? ANSWER_UNAVAILABLE : answer;
 	case ANSWER_KNOWN:
