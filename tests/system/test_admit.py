@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+import harness
+import tls_clients
+
 from harness import CHUNK, LOOPBACK, PATIENCE_S, Client, Positional, connect, cpu_seconds, wait_until
 from honest import Honest
 
@@ -270,17 +273,18 @@ def pump(one, other, seconds):
 def write_flat_out(clients, size):
     """Each echoes so much as fast as it goes, which lets the kernel's buffers grow, then only writes, until nobody
     can any more. Returns how many were reset."""
-    text, sel, reset = bytes(4 * CHUNK), selectors.DefaultSelector(), 0
+    text, sel, reset, unsent = bytes(4 * CHUNK), selectors.DefaultSelector(), 0, {}
     for c in clients:
         for _ in range(size // len(text)):
             c.sock.sendall(text)
             c.exactly(len(text))
         c.sock.setblocking(False)
-        sel.register(c.sock, selectors.EVENT_WRITE)
+        sel.register(getattr(c.sock, "sock", c.sock), selectors.EVENT_WRITE, getattr(c.sock, "wire", bytes))
     while ready := sel.select(1):
         for key, _ in ready:
             try:
-                key.fileobj.send(text)
+                wire = unsent.get(key.fileobj) or key.data(text)
+                unsent[key.fileobj] = wire[key.fileobj.send(wire):]
             except BlockingIOError:
                 pass
             except ConnectionError:
@@ -290,10 +294,12 @@ def write_flat_out(clients, size):
     return reset
 
 
-def test_clients_that_do_not_read_have_a_limit_in_all(server):
-    s = server("--unread-memory", "8", listen=BOTH)
+@pytest.mark.parametrize("kind", ["raw", "raw+tls"])
+def test_clients_that_do_not_read_have_a_limit_in_all(server, kind):
+    s = server("--unread-memory", "8", listen=[*BOTH, f"raw+tls:{LOOPBACK}:0"])
+    client = tls_clients.echo_client if "tls" in kind else harness.Server.echo_client
     with Honest(s.address_of("login")) as honest:
-        mutes = [s.echo_client("raw") for _ in range(20)]
+        mutes = [client(s, kind) for _ in range(20)]
         reset = write_flat_out(mutes, 2 * 1024 * 1024)
         status = s.wait_status(lambda st: 0 < st["bytes_unread"] <= 8 << 20, "the sum to be within the limit")
     assert 0 < reset < len(mutes) and status["closed"]["memory"] == reset
