@@ -188,6 +188,7 @@ static int count(struct store *s, int64_t limit, bool *too_many)
 	if (limit == 0)
 		return SQLITE_OK;
 	int rc = store_run_first(s, STORE_COUNT, NULL, 0);
+	/* unreached: a count that is none, or that the disk does not give */
 	*too_many = rc == SQLITE_ROW && sqlite3_column_int64(s->stmt[STORE_COUNT], 0) > limit;
 	/* unreached: the same as above: no memory to prepare it */
 	if (s->stmt[STORE_COUNT])
