@@ -5,8 +5,7 @@ void histogram_init(struct histogram *h)
 	*h = (struct histogram){.min_ns = UINT64_MAX};
 }
 
-/* The largest value of a bucket. */
-static uint64_t upper_end(uint64_t index)
+uint64_t histogram_upper_ns(uint64_t index)
 {
 	uint64_t shift = index < 2048 ? 0 : index / 1024 - 1;
 
@@ -15,7 +14,7 @@ static uint64_t upper_end(uint64_t index)
 
 static uint64_t lower_end(uint64_t index)
 {
-	return index > 0 ? upper_end(index - 1) + 1 : 0;
+	return index > 0 ? histogram_upper_ns(index - 1) + 1 : 0;
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)
@@ -42,7 +41,7 @@ void histogram_subtract(struct histogram *h, const struct histogram *earlier)
 			continue;
 		if (h->min_ns == UINT64_MAX)
 			h->min_ns = lower_end(i);
-		h->max_ns = upper_end(i);
+		h->max_ns = histogram_upper_ns(i);
 	}
 }
 
@@ -57,7 +56,7 @@ uint64_t histogram_at(const struct histogram *h, uint64_t share)
 	for (uint64_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		seen += h->bucket[i];
 		if (seen >= rank) /* nothing is reported beyond the longest that there was */
-			return upper_end(i) < h->max_ns ? upper_end(i) : h->max_ns;
+			return histogram_upper_ns(i) < h->max_ns ? histogram_upper_ns(i) : h->max_ns;
 	}
 	return h->max_ns;
 }

@@ -30,6 +30,9 @@ static inline uint64_t histogram_index(uint64_t ns)
 	return shift * UINT64_C(1024) + (ns >> shift);
 }
 
+/* The largest value that stands in a bucket. */
+uint64_t histogram_upper_ns(uint64_t index);
+
 /* In the header because it runs once or twice a message. */
 static inline void histogram_add(struct histogram *h, uint64_t ns)
 {

@@ -12,32 +12,40 @@
 #include <unistd.h>
 
 #include "number.h"
+#include "words.h"
 
-static void say(const char *name, const char *fmt, va_list args)
-{
-	char text[2048];
+#define SENTENCE_MAX 2048
 
-	vsnprintf(text, sizeof(text), fmt, args);
-	fprintf(stderr, "%s: %s\n", name, text);
-}
+static void (*on_usage)(const char *); /* set once, before anything is parsed */
 
 void program_say(const char *name, const char *fmt, ...)
 {
+	char text[SENTENCE_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	say(name, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	fprintf(stderr, "%s: %s\n", name, text);
+}
+
+void program_on_usage(void (*then)(const char *))
+{
+	on_usage = then;
 }
 
 void program_usage(const char *name, const char *fmt, ...)
 {
+	char text[SENTENCE_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	say(name, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(stderr, "Try '%s --help'.\n", name);
+	fprintf(stderr, "%s: %s\n", name, text);
+	fprintf(stderr, _("Try '%s --help'.\n"), name);
+	if (on_usage)
+		on_usage(text);
 	exit(2);
 }
 
@@ -46,7 +54,7 @@ uint64_t program_number(const char *name, const char *option, const char *text, 
 	uint64_t n = 0;
 
 	if (number_parse(text, least, most, &n))
-		program_usage(name, "%s '%s': give a whole number from %llu to %llu.", option, text,
+		program_usage(name, _("%s '%s': give a whole number from %llu to %llu."), option, text,
 		              (unsigned long long)least, (unsigned long long)most);
 	return n;
 }
@@ -56,7 +64,7 @@ uint64_t program_duration_ms(const char *name, const char *option, const char *t
 	uint64_t ms = 0;
 
 	if (number_parse_duration_ms(text, &ms))
-		program_usage(name, "%s '%s': give a duration of at most a year, like 250ms, 30s or 5m, or off.",
+		program_usage(name, _("%s '%s': give a duration of at most a year, like 250ms, 30s or 5m, or off."),
 		              option, text);
 	return ms;
 }
@@ -66,7 +74,7 @@ uint64_t program_duration_us(const char *name, const char *option, const char *t
 	uint64_t us = 0;
 
 	if (number_parse_duration_us(text, &us) || us > most_us)
-		program_usage(name, "%s '%s': give a duration of at most %llums, like 50us, or off.", option, text,
+		program_usage(name, _("%s '%s': give a duration of at most %llums, like 50us, or off."), option, text,
 		              (unsigned long long)most_us / 1000);
 	return us;
 }

@@ -8,6 +8,8 @@
 
 /* Prints `NAME: sentence` and a line's end on stderr. */
 void program_say(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What else program_usage does with the sentence before it ends the process, as for an object of JSON. */
+void program_on_usage(void (*)(const char *sentence));
 /* The same, with a hint at --help, and ends the process with status 2. */
 _Noreturn void program_usage(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -47,7 +47,8 @@ struct channel {
 	struct channel_room *room; /* TLS only */
 	uint8_t *unsent;           /* wire bytes that the kernel has not taken yet; NULL: none */
 	size_t unsent_at, unsent_len;
-	int over; /* of the receiving side, told when all bytes are handed out: 1 the end, or a negative errno */
+	int over;    /* of the receiving side, told when all bytes are handed out: 1 the end, or a negative errno */
+	bool traced; /* what is said on it is shown (trace.h) */
 	bool heard, shaken, ending; /* something came; the handshake is done; our own close_notify is written */
 	enum channel_stranger stranger;
 };

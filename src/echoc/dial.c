@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "socket.h"
 #include "text.h"
 #include "wait.h"
@@ -114,21 +115,36 @@ static int dial_each(const struct addrinfo *list, uint64_t until_ms, int *fd, ch
 	return err;
 }
 
-int dial(const struct address *a, uint64_t until_ms, int *fd, char why[DIAL_WHY_MAX])
+static void note(struct phases *phases, enum phase phase, uint64_t since_ns)
+{
+	phases->known[phase] = true;
+	phases->ns[phase] = clock_now_ns() - since_ns;
+}
+
+int dial(const struct address *a, uint64_t until_ms, struct phases *phases, int *fd, char why[DIAL_WHY_MAX])
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+	uint64_t begin_ns = clock_now_ns();
 	char port[8];
+	int err;
 
-	if (a->is_unix)
-		return dial_unix(a, until_ms, fd, why);
+	*phases = (struct phases){0};
+	if (a->is_unix) {
+		err = dial_unix(a, until_ms, fd, why);
+		note(phases, PHASE_TCP, begin_ns);
+		return err;
+	}
 	snprintf(port, sizeof(port), "%u", a->first);
 	int failed = getaddrinfo(a->host, port, &hints, &list);
+	note(phases, PHASE_LOOKUP, begin_ns);
 	if (failed) {
 		snprintf(why, DIAL_WHY_MAX, "cannot find the host's address (%s)",
 		         failed == EAI_SYSTEM ? strerror(errno) : gai_strerror(failed));
 		return -EHOSTUNREACH;
 	}
-	int err = dial_each(list, until_ms, fd, why);
+	begin_ns = clock_now_ns();
+	err = dial_each(list, until_ms, fd, why);
+	note(phases, PHASE_TCP, begin_ns);
 	freeaddrinfo(list);
 	return err;
 }

@@ -31,10 +31,10 @@ void explain_final(struct trouble *t, enum status status, const char *fmt, ...)
 	va_end(args);
 }
 
-void explain_dial(const char *where, const char *why, struct trouble *t)
+void explain_dial(const char *where, const char *why, double after_s, struct trouble *t)
 {
 	*t = (struct trouble){0};
-	set(t, TROUBLE_REACH, STATUS_UNREACHABLE, "%s: %s", where, why);
+	set(t, TROUBLE_REACH, STATUS_UNREACHABLE, "%s: %s after %.1f s", where, why, after_s);
 	t->advice = "start the server, check the address, or let --wait 30s keep trying";
 }
 
@@ -80,7 +80,7 @@ void explain_handshake(const char *where, const char *bare, const struct channel
 	if (err == CHANNEL_FAILED) {
 		explain_tls_failed(where, bare, c, t);
 	} else if (err == -ETIMEDOUT) {
-		set(t, TROUBLE_SILENT, STATUS_NO_SECRET, "%s did not finish the TLS handshake in %d s", where,
+		set(t, TROUBLE_SILENT, STATUS_UNREACHABLE, "%s did not finish the TLS handshake in %d s", where,
 		    LOGIN_HANDSHAKE_MS / 1000);
 		t->advice = silent_tls;
 	} else {

@@ -24,8 +24,8 @@ struct trouble {
 void explain_login(const char *where, const char *user, enum login_outcome, const struct login_report *,
                    struct trouble *);
 
-/* For a failed dial; why as dial gives it. */
-void explain_dial(const char *where, const char *why, struct trouble *);
+/* For a failed dial; why as dial gives it, after_s since the phase that failed began. */
+void explain_dial(const char *where, const char *why, double after_s, struct trouble *);
 
 /* For a path that leaves this machine. */
 void explain_cleartext(const char *where, struct trouble *);

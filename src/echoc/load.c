@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failure.h"
 #include "load_json.h"
 #include "load_pattern.h"
 #include "load_report.h"
@@ -52,8 +53,8 @@ static enum status PRINTF_LIKE(3, 4) refuse(const struct load *l, enum status st
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	program_say(ECHOC, "%s.", why);
-	if (l->options->json || l->options->json_stream)
-		load_json_error(stdout, status, why);
+	if (l->reach->options->json || l->reach->options->json_stream)
+		failure_json(stdout, options_schema(MODE_LOAD), status, NULL, why);
 	return status;
 }
 
@@ -108,8 +109,7 @@ static enum status try_first(struct load *l)
 	enum status status = reach_first(r, &channel);
 
 	if (status != STATUS_FINE) {
-		if (l->options->json || l->options->json_stream)
-			load_json_error(stdout, status, NULL);
+		reach_failed_json(r, status);
 		return status;
 	}
 	int err = take_target(&l->plan, &r->address, channel.fd);
@@ -235,7 +235,7 @@ static void show_progress(struct load *l)
 	read_progress(l, &p);
 	load_report_progress(&p, line);
 	show_line(l, line);
-	if (!l->options->json_stream)
+	if (!l->reach->options->json_stream)
 		return;
 	load_json_progress(stdout, &p);
 	fflush(stdout);
@@ -273,7 +273,7 @@ static double window_s(const struct load *l)
 
 static enum status print(const struct load *l, const struct load_result *r)
 {
-	bool json = l->options->json || l->options->json_stream;
+	bool json = l->reach->options->json || l->reach->options->json_stream;
 
 	if (json)
 		load_json_result(stdout, r);
@@ -366,7 +366,7 @@ enum status load_run(struct reach *r)
 		l->threads = threads;
 		l->shows_line = isatty(STDERR_FILENO) && !o->quiet;
 		l->plan.options = &o->load;
-		l->plan.watched = l->shows_line || o->load.json_stream;
+		l->plan.watched = l->shows_line || o->json_stream;
 		l->plan.raw = r->address.raw;
 		l->plan.host = r->address.host;
 		l->plan.identity = &r->identity;

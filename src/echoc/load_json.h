@@ -12,7 +12,5 @@
 
 void load_json_result(FILE *, const struct load_result *);
 void load_json_progress(FILE *, const struct load_progress *);
-/* There is no result, for the reason that status stands for; why has more, or is NULL. */
-void load_json_error(FILE *, enum status, const char *why);
 
 #endif

@@ -28,9 +28,7 @@ const char load_options_help[] =
     "  --ramp TIME           open the connections spread over so long\n"
     "  --warm-up TIME        traffic that is not measured yet (1s)\n"
     "  --duration TIME       of the measurement (10s)\n"
-    "  --messages N          so many on a connection, then close it and connect anew\n"
-    "  --json                print the result as one JSON object\n"
-    "  --json-stream         print a JSON object a line: one each second, the result as the last\n";
+    "  --messages N          so many on a connection, then close it and connect anew\n";
 
 void load_options_init(struct load_options *o)
 {
@@ -78,24 +76,22 @@ static void take_size(struct load_options *o, const char *value)
 		              value);
 }
 
-void load_options_take(struct load_options *o, enum load_option option, const char *name, const char *value)
+void load_options_take(struct load_options *o, enum option_value option, const char *value)
 {
-	o->given = name;
 	switch (option) {
-	case LOAD_OPTION_CONNECTIONS:
+	case OPTION_CONNECTIONS:
 		o->connections = program_number(ECHOC, "--connections", value, 1, LOAD_CONNECTIONS_MAX);
 		break;
-	case LOAD_OPTION_RATE: o->rate = program_number(ECHOC, "--rate", value, 1, RATE_MAX); break;
-	case LOAD_OPTION_IN_FLIGHT: o->in_flight = program_number(ECHOC, "--in-flight", value, 1, IN_FLIGHT_MAX); break;
-	case LOAD_OPTION_SIZE: take_size(o, value); break;
-	case LOAD_OPTION_SEED: o->seed = program_number(ECHOC, "--seed", value, 0, UINT64_MAX); break;
-	case LOAD_OPTION_THREADS: o->threads = program_number(ECHOC, "--threads", value, 1, THREADS_MAX); break;
-	case LOAD_OPTION_RAMP: o->ramp_ms = program_duration_ms(ECHOC, "--ramp", value); break;
-	case LOAD_OPTION_WARM_UP: o->warm_up_ms = program_duration_ms(ECHOC, "--warm-up", value); break;
-	case LOAD_OPTION_DURATION: o->duration_ms = program_duration_ms(ECHOC, "--duration", value); break;
-	case LOAD_OPTION_MESSAGES: o->messages = program_number(ECHOC, "--messages", value, 1, UINT32_MAX); break;
-	case LOAD_OPTION_JSON: o->json = true; break;
-	case LOAD_OPTION_JSON_STREAM: o->json_stream = true; break;
+	case OPTION_RATE: o->rate = program_number(ECHOC, "--rate", value, 1, RATE_MAX); break;
+	case OPTION_IN_FLIGHT: o->in_flight = program_number(ECHOC, "--in-flight", value, 1, IN_FLIGHT_MAX); break;
+	case OPTION_SIZE: take_size(o, value); break;
+	case OPTION_SEED: o->seed = program_number(ECHOC, "--seed", value, 0, UINT64_MAX); break;
+	case OPTION_THREADS: o->threads = program_number(ECHOC, "--threads", value, 1, THREADS_MAX); break;
+	case OPTION_RAMP: o->ramp_ms = program_duration_ms(ECHOC, "--ramp", value); break;
+	case OPTION_WARM_UP: o->warm_up_ms = program_duration_ms(ECHOC, "--warm-up", value); break;
+	case OPTION_DURATION: o->duration_ms = program_duration_ms(ECHOC, "--duration", value); break;
+	case OPTION_MESSAGES: o->messages = program_number(ECHOC, "--messages", value, 1, UINT32_MAX); break;
+	default: break; /* not of the load */
 	}
 }
 
@@ -110,8 +106,6 @@ void load_options_check(struct load_options *o)
 		              (unsigned long long)o->threads, (unsigned long long)o->connections);
 	if (o->duration_ms == 0)
 		program_usage(ECHOC, "--duration: a measurement has to take some time, like 10s.");
-	if (o->json && o->json_stream)
-		program_usage(ECHOC, "--json-stream ends with what --json prints: give one of them.");
 	if (!o->rate && !o->in_flight)
 		o->in_flight = 1;
 }

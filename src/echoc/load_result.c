@@ -96,6 +96,7 @@ void load_result_judge(struct load_result *r, const struct load_measures *m, con
 {
 	const struct load_counters *c = &r->counters;
 
+	r->measures = m;
 	r->counters = m->counters;
 	load_times_read(&r->service, &m->service);
 	load_times_read(&r->response, &m->response);

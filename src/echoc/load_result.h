@@ -31,6 +31,7 @@ void load_times_read(struct load_times *, const struct histogram *);
 struct load_result {
 	const struct load_options *options;
 	const char *where;
+	const struct load_measures *measures; /* that it was judged from */
 	struct load_counters counters;
 	struct load_times service, response, set_up; /* response is of use in open loop only */
 	int64_t started_us;                          /* wall clock */

@@ -154,11 +154,26 @@ static bool try_again(const struct login_terms *terms, const struct login_report
 	return true;
 }
 
+/* What a measurement of idling wants to know, and to be without. A server that does not know it says so, once each. */
+static enum login_outcome prepare_idling(struct channel *c, struct login_report *report)
+{
+	static const char ask[] = "KEEPALIVE OFF";
+	enum login_outcome outcome = login_reply_to(c, "FEAT", "", 0, NULL, report);
+
+	if (outcome != LOGIN_FINE)
+		return outcome;
+	outcome = login_reply_to(c, "OPTS", ask, sizeof(ask) - 1, NULL, report);
+	report->keepalive_off = outcome == LOGIN_FINE && report->code == 200;
+	return outcome;
+}
+
 enum login_outcome login_enter(struct channel *c, const struct login_terms *terms, struct login_report *report)
 {
 	const struct secret *secret = terms->secret;
-	enum login_outcome outcome = resume(c, terms, report);
+	enum login_outcome outcome = terms->for_idling ? prepare_idling(c, report) : LOGIN_FINE;
 
+	if (outcome == LOGIN_FINE)
+		outcome = resume(c, terms, report);
 	if (outcome != LOGIN_FINE || report->resumed)
 		return outcome;
 	do {

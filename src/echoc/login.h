@@ -42,6 +42,7 @@ struct login_terms {
 	struct secret *secret;      /* asked for when it is not known */
 	struct tokens *tokens;      /* attached; NULL where no token may travel */
 	unsigned *refusals;         /* how often a typed one was refused, over all connections */
+	bool for_idling;            /* ask for no keepalive, and for the server's idle limit */
 	void (*show)(const char *); /* gets each line of the 230 reply, fit to show; NULL for none */
 };
 
@@ -50,6 +51,9 @@ struct login_terms {
 /* What happened. */
 struct login_report {
 	bool asked, created, resumed, token_refused;
+	bool keepalive_off;        /* the server has switched it off */
+	uint64_t idle_limit_s;     /* the server's, as FEAT told; 0: none */
+	char seen_as[128];         /* the address that it sees, as the 230 told; empty: it did not */
 	unsigned code;             /* of the last reply; 0 when the connection failed first */
 	char text[LOGIN_TEXT_MAX]; /* its last line, or why the connection failed; fit to show */
 };

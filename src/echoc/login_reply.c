@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
 #include "reply.h"
 #include "text.h"
+#include "trace.h"
 #include "wait.h"
 
 #define BAD_SHOWN 64 /* bytes of what is no reply */
@@ -36,6 +38,40 @@ static int next_event(struct channel *c, struct reply *r, uint64_t until_ms)
 	return (int)event;
 }
 
+/* Where text begins with word, what is behind it; else NULL. */
+static const char *behind(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(text, word, len) == 0 ? text + len : NULL;
+}
+
+/* What the server tells of itself and of the path. */
+static void take_news(unsigned code, struct login_report *report)
+{
+	const char *seen = code == 230 ? behind(report->text, "You come from ") : NULL;
+	const char *idle = code == 211 ? behind(report->text, "IDLE ") : NULL;
+	uint64_t idle_s;
+
+	if (seen)
+		(void)text_copy(report->seen_as, sizeof(report->seen_as), seen);
+	if (idle && !number_parse(idle, 0, UINT32_MAX, &idle_s))
+		report->idle_limit_s = idle_s;
+}
+
+static void trace_reply(const struct channel *c, const struct reply *r, char behind_code)
+{
+	char line[WIRE_LINE_MAX + 1];
+	size_t len;
+	const char *text = reply_text(r, &len);
+
+	if (!c->traced)
+		return;
+	int n = snprintf(line, sizeof(line), "%03u%c%.*s", r->code, behind_code, (int)len, text);
+	trace_line(TRACE_CAME, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
+	explicit_bzero(line, sizeof(line)); /* it may be a token */
+}
+
 /* Takes a line of the reply: the one with a token is for nobody to see. */
 static void take_line(const struct reply *r, const struct login_news *news, struct login_report *report)
 {
@@ -49,6 +85,7 @@ static void take_line(const struct reply *r, const struct login_news *news, stru
 		return;
 	}
 	login_reply_set_text(report, text, len);
+	take_news(r->code, report);
 	if (news && news->show && r->code == 230)
 		news->show(report->text);
 }
@@ -62,8 +99,12 @@ static int read_reply(struct channel *c, struct reply *r, uint64_t until_ms, con
 		int event = next_event(c, r, until_ms);
 		switch (event) {
 		case REPLY_MORE: continue;
-		case REPLY_LINE: take_line(r, news, report); continue;
+		case REPLY_LINE:
+			trace_reply(c, r, '-');
+			take_line(r, news, report);
+			continue;
 		case REPLY_DONE:
+			trace_reply(c, r, ' ');
 			take_line(r, news, report);
 			report->code = r->code;
 			return 0;
@@ -126,8 +167,11 @@ enum login_outcome login_reply_to(struct channel *c, const char *word, const cha
 	size_t n = strlen(word);
 
 	memcpy(line, word, n);
-	line[n++] = ' ';
+	if (len > 0)
+		line[n++] = ' ';
 	memcpy(line + n, argument, len);
+	if (c->traced)
+		trace_line(TRACE_SENT, line, n + len);
 	line[n + len] = '\n';
 	int err = send_all(c, line, n + len + 1, wait_now_ms() + LOGIN_REPLY_MS);
 	explicit_bzero(line, sizeof(line));

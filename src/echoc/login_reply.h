@@ -25,8 +25,8 @@ int login_reply_read(struct channel *, unsigned limit_ms, const struct login_new
 enum login_outcome login_reply_failed(int err, struct login_report *);
 
 /*
- * Sends `word argument`, argument having len bytes, and reads its reply. Returns LOGIN_FINE for every reply but 421 and
- * 451: the code is in report. What was sent is wiped.
+ * Sends `word argument`, argument having len bytes (0: the word alone), and reads its reply. Returns LOGIN_FINE for
+ * every reply but 421 and 451: the code is in report. What was sent is wiped.
  */
 enum login_outcome login_reply_to(struct channel *, const char *word, const char *argument, size_t len,
                                   const struct login_news *, struct login_report *) MUST_CHECK;

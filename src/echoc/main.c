@@ -6,18 +6,23 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "check.h"
+#include "idle.h"
 #include "load.h"
 #include "local.h"
 #include "options.h"
+#include "ping.h"
 #include "pipe.h"
 #include "program.h"
 #include "reach.h"
+#include "report.h"
 #include "secret.h"
 #include "status.h"
 #include "talk.h"
 #include "text.h"
 #include "user.h"
 #include "wire.h"
+#include "words.h"
 
 #define DEFAULT_HOST "127.0.0.1"
 
@@ -83,20 +88,32 @@ static int choose_user(const struct options *options, bool asks, char name[USER_
 	return 0;
 }
 
+/* What the mode does with the way to the server. */
+static enum status run_mode(struct reach *reach, bool on_terminal)
+{
+	switch (reach->options->mode) {
+	case MODE_PING: return ping_run(reach);
+	case MODE_LOAD: return load_run(reach);
+	case MODE_IDLE: return idle_run(reach);
+	case MODE_CHECK: return check_run(reach);
+	case MODE_TALK:
+	case MODE_REPORT: break; /* which reaches nobody, and is dealt with before */
+	}
+	return on_terminal ? talk_run(reach) : pipe_run(reach);
+}
+
 static enum status run(const struct options *options, const struct address *address, const char *user, bool on_terminal)
 {
 	struct reach reach;
 	enum status status = STATUS_FINE;
 
 	reach_init(&reach, options, address, user);
-	reach.on_terminal = on_terminal && !options->is_load; /* there it talks */
+	reach.on_terminal = on_terminal && options->mode == MODE_TALK;
 	reach.may_ask = on_terminal || (isatty(STDERR_FILENO) && secret_can_ask());
 	if (user && secret_load(options->password_file, &reach.secret))
 		status = STATUS_USAGE;
-	if (status == STATUS_FINE && options->is_load)
-		status = load_run(&reach);
-	else if (status == STATUS_FINE)
-		status = on_terminal ? talk_run(&reach) : pipe_run(&reach);
+	if (status == STATUS_FINE)
+		status = run_mode(&reach, on_terminal);
 	reach_fini(&reach);
 	return status;
 }
@@ -107,8 +124,11 @@ int main(int argc, char **argv)
 	struct address address;
 	char name[USER_NAME_MAX];
 
+	words_init();
 	prepare_process();
 	options_parse(&options, argc, argv);
+	if (options.mode == MODE_REPORT)
+		return (int)report_run(&options);
 	bool on_terminal = isatty(STDIN_FILENO), asks = !options.address && on_terminal;
 	if (options.address)
 		parse_given(options.address, &address);

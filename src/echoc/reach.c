@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "dial.h"
 #include "explain.h"
+#include "failure.h"
 #include "login.h"
 #include "program.h"
 #include "text.h"
@@ -14,9 +16,13 @@
 
 void reach_init(struct reach *r, const struct options *options, const struct address *address, const char *user)
 {
-	*r = (struct reach){.options = options, .address = *address, .user = user, .identity.wanted = options->pin};
-	/* A load has many connections, which the one family of a process does not serve. */
-	tokens_init(&r->tokens, options->no_token || options->is_load);
+	*r = (struct reach){.options = options,
+	                    .address = *address,
+	                    .user = user,
+	                    .identity.wanted = options->pin,
+	                    .traced = options->trace};
+	/* These have many connections, which the one family of a process does not serve. */
+	tokens_init(&r->tokens, options->no_token || options->mode == MODE_LOAD || options->mode == MODE_IDLE);
 	address_format(address, address->first, r->where);
 	if (user)
 		text_escape_utf8(r->shown_user, sizeof(r->shown_user), user, strlen(user));
@@ -84,6 +90,7 @@ static bool log_in(struct reach *r, struct channel *c, bool first, struct troubl
 	                            .may_create = !r->options->no_register,
 	                            .may_ask = r->may_ask && (first || !r->secret.known),
 	                            .again = !first,
+	                            .for_idling = r->for_idling,
 	                            .secret = &r->secret,
 	                            .refusals = &r->refusals,
 	                            .show = first ? r->show : NULL};
@@ -105,6 +112,9 @@ static bool log_in(struct reach *r, struct channel *c, bool first, struct troubl
 		r->left = outcome == LOGIN_NO_ANSWER && r->on_terminal;
 		return false;
 	}
+	r->keepalive_off = report.keepalive_off;
+	r->idle_limit_s = report.idle_limit_s;
+	(void)text_copy(r->seen_as, sizeof(r->seen_as), report.seen_as);
 	if (report.created && !r->options->quiet)
 		program_say(ECHOC, "registered %s at %s.", r->shown_user, r->where);
 	if (report.resumed && first && !r->options->quiet)
@@ -154,21 +164,56 @@ static bool secure(struct reach *r, struct channel *c, bool first, struct troubl
 	return false;
 }
 
+static void begin_phase(struct reach *r, enum phase phase)
+{
+	r->phase = phase;
+	r->phase_began_ns = clock_now_ns();
+}
+
+static void end_phase(struct reach *r)
+{
+	r->phases.known[r->phase] = true;
+	r->phases.ns[r->phase] = clock_now_ns() - r->phase_began_ns;
+}
+
+/* What comes after the connection. Returns whether it went well; else trouble says why not. */
+static bool enter(struct reach *r, struct channel *c, bool first, struct trouble *trouble)
+{
+	if (r->address.tls) {
+		begin_phase(r, PHASE_TLS);
+		if (!secure(r, c, first, trouble))
+			return false;
+		end_phase(r);
+	}
+	if (!r->address.raw) {
+		begin_phase(r, PHASE_LOGIN);
+		if (!log_in(r, c, first, trouble))
+			return false;
+		end_phase(r);
+	}
+	return true;
+}
+
 static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct channel *c, struct trouble *trouble)
 {
 	char why[DIAL_WHY_MAX];
 	int fd;
 
 	r->identity.asked = false;
-	if (dial(&r->address, until_ms, &fd, why)) {
-		explain_dial(r->where, why, trouble);
+	r->phase_began_ns = clock_now_ns();
+	if (dial(&r->address, until_ms, &r->phases, &fd, why)) {
+		r->phase = r->phases.known[PHASE_TCP] ? PHASE_TCP : PHASE_LOOKUP;
+		r->phase_s = (double)r->phases.ns[r->phase] / 1e9;
+		explain_dial(r->where, why, r->phase_s, trouble);
 		return false;
 	}
 	channel_open(c, fd);
-	if ((!r->address.tls || secure(r, c, first, trouble)) && (r->address.raw || log_in(r, c, first, trouble))) {
+	c->traced = r->traced;
+	if (enter(r, c, first, trouble)) {
 		r->connected_ms = wait_now_ms();
 		return true;
 	}
+	r->phase_s = (double)(clock_now_ns() - r->phase_began_ns) / 1e9;
 	channel_close(c);
 	/* The server's time limit may have passed while a person looked at the fingerprint; they have said yes. */
 	if (r->identity.asked && trouble->kind != TROUBLE_FINAL)
@@ -196,9 +241,18 @@ static uint64_t next_wait(struct reach *r, uint64_t until_ms)
 	return ms < until_ms - now ? ms : until_ms - now;
 }
 
-static void say_trouble(const struct trouble *t)
+static void say_trouble(struct reach *r, const struct trouble *t)
 {
-	program_say(ECHOC, "%s%s%s.", t->sentence, t->advice ? ": " : "", t->advice ? t->advice : "");
+	snprintf(r->why, sizeof(r->why), "%s%s%s", t->sentence, t->advice ? ": " : "", t->advice ? t->advice : "");
+	program_say(ECHOC, "%s.", r->why);
+}
+
+void reach_failed_json(const struct reach *r, enum status status)
+{
+	struct failure_reach where = {.phase = r->phase, .after_s = r->phase_s};
+
+	if (r->options->json || r->options->json_stream)
+		failure_json(stdout, options_schema(r->options->mode), status, &where, r->why);
 }
 
 static void say_next(const struct reach *r, const struct trouble *trouble, uint64_t wait_ms)
@@ -221,7 +275,7 @@ enum status reach_first(struct reach *r, struct channel *c)
 		uint64_t until = first_until(r, &trouble, start);
 		bool retried = trouble.kind == TROUBLE_REACH || trouble.kind == TROUBLE_BUSY;
 		if (!retried || wait_now_ms() >= until) {
-			say_trouble(&trouble);
+			say_trouble(r, &trouble);
 			return trouble.status;
 		}
 		uint64_t wait = next_wait(r, until);
@@ -259,7 +313,7 @@ enum status reach_again(struct reach *r, const char *what, uint64_t missing, str
 		if (attempt(r, until, false, c, &trouble))
 			break;
 		if (trouble.kind == TROUBLE_FINAL) {
-			say_trouble(&trouble);
+			say_trouble(r, &trouble);
 			return trouble.status;
 		}
 		wait = next_wait(r, until);

@@ -14,9 +14,13 @@
 #include "identity.h"
 #include "must.h"
 #include "options.h"
+#include "phase.h"
 #include "secret.h"
 #include "status.h"
 #include "tokens.h"
+
+#define REACH_WHY_MAX  4096
+#define REACH_SEEN_MAX 128
 
 struct reach {
 	const struct options *options;
@@ -33,8 +37,18 @@ struct reach {
 	char shown_user[WIRE_NAME_BYTES_MAX * 4 + 1];
 	struct backoff backoff;
 	bool warned;
-	bool may_ask; /* for a password */
-	bool left;    /* the person did not want to type a password */
+	bool may_ask;       /* for a password */
+	bool left;          /* the person did not want to type a password */
+	bool traced;        /* connections that are made show what is said on them */
+	bool for_idling;    /* set before reach_first: asks the server for no keepalive, and for its own idle limit */
+	bool keepalive_off; /* it does so, on the last connection */
+	uint64_t idle_limit_s;        /* as the server told; 0: none, or unknown where keepalive_off is not set */
+	char seen_as[REACH_SEEN_MAX]; /* the address that the server sees, as it told; empty: it did not */
+	struct phases phases;         /* of the last connection that was made */
+	enum phase phase;             /* that the last try has come to, */
+	uint64_t phase_began_ns;
+	double phase_s;          /* and how long it took, where it failed there */
+	char why[REACH_WHY_MAX]; /* the sentence that was said when it was given up, without its full stop */
 	unsigned refusals;
 	uint64_t connected_ms; /* when the present connection was there */
 	uint64_t trouble_ms;   /* since when there is no progress; 0 when there is */
@@ -56,6 +70,9 @@ enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
  * dials and logs in. STATUS_UNREACHABLE: given up after the retry time.
  */
 enum status reach_again(struct reach *, const char *what, uint64_t missing, struct channel *) MUST_CHECK;
+
+/* Where JSON was asked for, writes what reach_first or reach_again ended with, as an object (failure.h). */
+void reach_failed_json(const struct reach *, enum status);
 
 /* To be told when a byte came back: the waits begin anew. */
 void reach_progress(struct reach *);

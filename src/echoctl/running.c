@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "json.h"
+#include "answer.h"
 #include "name.h"
 #include "number.h"
 #include "report.h"
@@ -26,7 +26,7 @@ static int show_lines(const struct job *j, char *answer, size_t len)
 	FILE *out = open_memstream(&text, &text_len);
 	int status;
 
-	if (!out || json_show(out, answer, len) || fflush(out) != 0)
+	if (!out || answer_show(out, answer, len) || fflush(out) != 0)
 		status = report_fail(j->options->json, REPORT_FAILED,
 		                     "Cannot show what the server answered: memory is out; free some.");
 	else
@@ -42,7 +42,7 @@ static int show_revoked(const struct job *j, char *answer, size_t len)
 	char text[24];
 	uint64_t count = 0;
 
-	if (!json_member(answer, len, "revoked", text, sizeof(text)) || number_parse(text, 0, INT64_MAX, &count))
+	if (!answer_member(answer, len, "revoked", text, sizeof(text)) || number_parse(text, 0, INT64_MAX, &count))
 		return show_lines(j, answer, len);
 	return report_revoked(false, j->name, (int64_t)count);
 }
@@ -89,7 +89,7 @@ static int show_error(const struct job *j, const char *sentence, char *answer, s
 	uint64_t status = REPORT_FAILED;
 	char text[24];
 
-	if (json_member(answer, len, "status", text, sizeof(text)) &&
+	if (answer_member(answer, len, "status", text, sizeof(text)) &&
 	    number_parse(text, REPORT_FAILED, REPORT_ACCOUNT, &status))
 		status = REPORT_FAILED;
 	return report_fail(j->options->json, (int)status, "%s", sentence);
@@ -106,13 +106,13 @@ static int take_answer(const struct command *command, const struct job *j, char 
 		return report_fail(json, REPORT_FAILED, "Cannot read the server's answer: memory is out; free some.");
 	memcpy(copy, answer, len);
 	int status;
-	if (json_show(NULL, copy, len))
+	if (answer_show(NULL, copy, len))
 		status =
 		    report_fail(json, REPORT_FAILED,
 		                "Cannot read what the server answered to '%s': it is no JSON document; see that echod "
 		                "and echoctl are of one version.",
 		                command->word);
-	else if (json_member(answer, len, "error", sentence, sizeof(sentence)))
+	else if (answer_member(answer, len, "error", sentence, sizeof(sentence)))
 		status = show_error(j, sentence, answer, len);
 	else
 		status = json ? report_print(answer, len) : command->show(j, answer, len);

@@ -306,7 +306,8 @@ def test_signal_before_the_window(server, folder):
 ])
 def test_bad_input(folder, args, says):
     got, out, err = run(folder, *args)
-    assert got == 2 and says in err.splitlines()[0] and not out and err.count("\n") == 2
+    assert got == 2 and says in err.splitlines()[0] and err.count("\n") == 2
+    assert json.loads(out)["error"]["kind"] == "usage" if "--json" in args else not out
 
 
 def test_options_of_load_are_for_load(folder):
@@ -349,7 +350,7 @@ def test_no_register(fake, folder):
 
 
 def test_no_secret_on_this_path(fake, folder):
-    error(folder, fake("--no-secret").address, "--user", "anna", status=5, kind="no_secret_on_this_path")
+    error(folder, fake("--no-secret").address, "--user", "anna", status=5, kind="not_secure")
 
 
 def test_not_the_protocol(fake, folder):

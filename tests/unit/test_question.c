@@ -257,19 +257,6 @@ static void test_the_keeper_ends(void **state)
 	assert_int_equal(world->answers, 3);
 }
 
-static void test_documents(void **state)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	(void)state;
-	document_string(f, "a\"\\\n\x1b\x7f\xc2\x85\xff é王😀");
-	fclose(f);
-	assert_string_equal(text, "\"a\\\"\\\\\\u000a\\u001b\\u007f\\u0085\\u00ff é王😀\"");
-	free(text);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -284,7 +271,6 @@ int main(void)
 	    TEST(test_late_behind_another),
 	    TEST(test_withdrawn),
 	    TEST(test_the_keeper_ends),
-	    TEST(test_documents),
 	};
 #undef TEST
 

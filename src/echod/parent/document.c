@@ -1,35 +1,13 @@
 #include "document.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
+#include "json.h"
 
 #define SENTENCE_MAX 1024
-
-void document_string(FILE *f, const char *text)
-{
-	size_t left = strlen(text);
-
-	putc('"', f);
-	for (size_t used; left > 0; text += used, left -= used) {
-		unsigned c = 0;
-		used = text_utf8_char(text, left, &c);
-		if (used == 0) {
-			c = (unsigned char)*text;
-			used = 1;
-			fprintf(f, "\\u%04x", c);
-		} else if (c == '"' || c == '\\') {
-			fprintf(f, "\\%c", (int)c);
-		} else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-			fprintf(f, "\\u%04x", c);
-		} else {
-			fwrite(text, 1, used, f);
-		}
-	}
-	putc('"', f);
-}
 
 struct document document_error(enum document_status status, const char *fmt, ...)
 {
@@ -44,7 +22,7 @@ struct document document_error(enum document_status status, const char *fmt, ...
 	vsnprintf(sentence, sizeof(sentence), fmt, args);
 	va_end(args);
 	fputs("{\"error\": ", f);
-	document_string(f, sentence);
+	json_string(f, sentence);
 	fprintf(f, ", \"status\": %d}\n", (int)status);
 	if (fclose(f) == 0)
 		return d;

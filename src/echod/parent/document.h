@@ -2,7 +2,7 @@
 #ifndef PARENT_DOCUMENT_H
 #define PARENT_DOCUMENT_H
 
-#include <stdio.h>
+#include <stddef.h>
 
 #include "must.h"
 
@@ -14,8 +14,6 @@ struct document {
 	size_t len;
 };
 
-/* Writes text as a string. UTF-8 stays; of what is none, as a path may be, each byte stands as a character. */
-void document_string(FILE *, const char *text);
 /* {"error": sentence, "status": …}; the caller frees the text. */
 struct document document_error(enum document_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A document printed whole, without its line's end. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "json.h"
 
 static void put_number(FILE *f, const char *key, uint64_t value, const char *end)
 {
@@ -93,7 +94,7 @@ static void put_server(FILE *f, const struct run *run)
 	fputs("\"listen\": [", f);
 	for (uint32_t i = 0; i < run->listeners; i++) {
 		fputs(i ? ", " : "", f);
-		document_string(f, run->listener[i].text);
+		json_string(f, run->listener[i].text);
 	}
 	fprintf(f, "], \"draining\": %s, \"keeper_ready\": %s, ", run->phase >= RUN_DRAINING ? "true" : "false",
 	        run->keeper.ready ? "true" : "false");

@@ -1,4 +1,4 @@
-#include "json.h"
+#include "answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -266,7 +266,7 @@ static bool read_value(struct reader *r, unsigned depth, const struct label *lab
 	return true;
 }
 
-int json_show(FILE *out, char *document, size_t len)
+int answer_show(FILE *out, char *document, size_t len)
 {
 	struct reader r = {.at = document, .end = document + len, .out = out};
 
@@ -306,7 +306,7 @@ static bool find_member(struct reader *r, const char *key, const char **text, si
 	return false;
 }
 
-bool json_member(const char *document, size_t len, const char *key, char *text, size_t cap)
+bool answer_member(const char *document, size_t len, const char *key, char *text, size_t cap)
 {
 	char *copy = malloc(len + 1);
 	const char *found;

@@ -1,0 +1,31 @@
+/*
+ * Words for people, in their language: gettext, whose catalogues lie in po/. Translated is what a person reads; log
+ * keys, JSON and what goes over the wire never are. Numbers keep the decimal point (LC_NUMERIC stays "C"), so that what
+ * a person copies is data.
+ */
+#ifndef BASE_WORDS_H
+#define BASE_WORDS_H
+
+#include <libintl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define _(text)  gettext(text)
+#define N_(text) text /* to be translated where it is used */
+
+/*
+ * To be called first in main. Takes LC_MESSAGES and LC_CTYPE of the environment; where the machine lacks that locale,
+ * the language is taken all the same, in UTF-8. Where the locale says nothing (C), names and widths are UTF-8's.
+ */
+void words_init(void);
+
+/* Whether what is shown may hold characters beyond ASCII: false where the environment says C or POSIX. */
+bool words_are_utf8(void);
+
+/* What an errno means, as a clause: strerror(3), and in the person's language also where libc has no catalogue. */
+const char *words_error(int err);
+
+/* Columns that text takes on a terminal (wcwidth(3)); what is not well-formed counts a column a byte. */
+size_t words_width(const char *text);
+
+#endif

@@ -1,0 +1,38 @@
+#include "failure.h"
+
+#include "json.h"
+
+static const char *kind_of(enum status status)
+{
+	switch (status) {
+	case STATUS_FINE:
+	case STATUS_LOST: return "failed";
+	case STATUS_USAGE: return "usage";
+	case STATUS_UNREACHABLE: return "unreachable";
+	case STATUS_REFUSED: return "login_refused";
+	case STATUS_NO_SECRET: return "not_secure";
+	case STATUS_NOT_PROTOCOL: return "not_the_protocol";
+	}
+	return "failed";
+}
+
+void failure_json(FILE *f, const char *schema, enum status status, const struct failure_reach *reach,
+                  const char *detail)
+{
+	struct json j;
+
+	json_begin(&j, f);
+	json_text(&j, "schema", schema);
+	json_text(&j, "type", "error");
+	json_open(&j, "error");
+	json_text(&j, "kind", kind_of(status));
+	json_text(&j, "phase", reach ? phase_keys[reach->phase] : NULL);
+	if (reach)
+		json_real(&j, "after_s", reach->after_s);
+	else
+		json_null(&j, "after_s");
+	json_text(&j, "detail", detail);
+	json_close(&j);
+	json_integer(&j, "status", (int)status);
+	json_end(&j);
+}
