@@ -12,8 +12,11 @@
 
 static bool is_utf8;
 
-/* The errors that a person meets, for xgettext: libc's own catalogue is a package that small systems lack. */
-static const char *const errors[] = {
+/*
+ * What libraries say to a person, for xgettext: libc's own catalogue is a package that small systems lack, and OpenSSL
+ * has none.
+ */
+static const char *const known[] = {
     N_("Address already in use"),
     N_("Cannot assign requested address"),
     N_("Address family not supported by protocol"),
@@ -45,6 +48,16 @@ static const char *const errors[] = {
     N_("Temporary failure in name resolution"),
     N_("No address associated with hostname"),
     N_("Non-recoverable failure in name resolution"),
+    /* X509_verify_cert_error_string(3) */
+    N_("certificate has expired"),
+    N_("certificate is not yet valid"),
+    N_("hostname mismatch"),
+    N_("IP address mismatch"),
+    N_("self-signed certificate"),
+    N_("self-signed certificate in certificate chain"),
+    N_("unable to get issuer certificate"),
+    N_("unable to get local issuer certificate"),
+    N_("unable to verify the first certificate"),
 };
 
 /* What the environment asks for, as setlocale(3) looks for it. */
@@ -88,18 +101,30 @@ static void find_catalogues(void)
 	bindtextdomain(DOMAIN, ECHOD_LOCALEDIR);
 }
 
+/* Whether the environment's characters are ASCII's, which have no way to say it in another language. */
+static bool is_ascii(void)
+{
+	return !is_utf8 && strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") == 0;
+}
+
 void words_init(void)
 {
-	if (!setlocale(LC_CTYPE, ""))
-		is_utf8 = strcasestr(wanted("LC_CTYPE"), "utf") && setlocale(LC_CTYPE, "C.UTF-8");
-	else
+	if (setlocale(LC_CTYPE, ""))
 		is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	if (strcmp(setlocale(LC_CTYPE, NULL), "C") == 0)
+	else
+		is_utf8 = strcasestr(wanted("LC_CTYPE"), "utf") && setlocale(LC_CTYPE, "C.UTF-8");
+	bool speaks = !is_ascii();
+	if (!speaks)
 		(void)setlocale(LC_CTYPE, "C.UTF-8");
-	if (!setlocale(LC_MESSAGES, ""))
+	if (speaks && !setlocale(LC_MESSAGES, ""))
 		speak_without_locale();
 	find_catalogues();
 	textdomain(DOMAIN);
+}
+
+void words_stay_english(void)
+{
+	(void)setlocale(LC_MESSAGES, "C");
 }
 
 bool words_are_utf8(void)
@@ -109,13 +134,13 @@ bool words_are_utf8(void)
 
 const char *words_error(int err)
 {
-	const char *text = strerror(err);
+	const char *text = strerrordesc_np(err);
 
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		if (strcmp(text, errors[i]) == 0)
-			return _(errors[i]);
+	for (size_t i = 0; text && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(text, known[i]) == 0)
+			return _(known[i]);
 	}
-	return text;
+	return strerror(err);
 }
 
 size_t words_width(const char *text)

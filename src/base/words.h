@@ -15,14 +15,21 @@
 
 /*
  * To be called first in main. Takes LC_MESSAGES and LC_CTYPE of the environment; where the machine lacks that locale,
- * the language is taken all the same, in UTF-8. Where the locale says nothing (C), names and widths are UTF-8's.
+ * the language is taken all the same, in UTF-8. Where the locale says nothing (C), names and widths are UTF-8's and the
+ * words English; so are they where the machine lacks a locale that is not of UTF-8.
  */
 void words_init(void);
+
+/* From here on all is English: for what a log or JSON gets too, so that what is said and what is kept are the same. */
+void words_stay_english(void);
 
 /* Whether what is shown may hold characters beyond ASCII: false where the environment says C or POSIX. */
 bool words_are_utf8(void);
 
-/* What an errno means, as a clause: strerror(3), and in the person's language also where libc has no catalogue. */
+/*
+ * What an errno means, as a clause: strerror(3), and in the person's language also where libc has no catalogue. What
+ * another library says of an error goes through _() as it is: words.c lists what a person may meet.
+ */
 const char *words_error(int err);
 
 /* Columns that text takes on a terminal (wcwidth(3)); what is not well-formed counts a column a byte. */

@@ -11,13 +11,14 @@
 #include "status.h"
 #include "text.h"
 #include "wire.h"
+#include "words.h"
 
 const char *ask_address_problem(const struct address *a)
 {
 	if (!a->is_unix && a->first != a->last)
-		return "a client connects to one port: give HOST:PORT";
+		return N_("a client connects to one port: give HOST:PORT");
 	if (!a->is_unix && a->first == 0)
-		return "a client cannot connect to port 0: give the port that the server says";
+		return N_("a client cannot connect to port 0: give the port that the server says");
 	return NULL;
 }
 
@@ -40,7 +41,10 @@ static int question(const char *label, const char *preset, char *answer, size_t 
 			fprintf(stderr, "%s: ", label);
 		int err = line_read(STDIN_FILENO, answer, cap, NULL);
 		if (err == -E2BIG) {
-			program_say(ECHOC, "that is too long: at most %zu bytes.", cap - 1);
+			program_say(ECHOC,
+			            ngettext("that is too long: at most %zu byte.",
+			                     "that is too long: at most %zu bytes.", cap - 1),
+			            cap - 1);
 			continue;
 		}
 		if (err) {
@@ -73,14 +77,14 @@ static int ask_host(struct address *out)
 
 	preset_host(out, preset);
 	for (;;) {
-		int err = question("Host", preset, answer, sizeof(answer));
+		int err = question(_("Host"), preset, answer, sizeof(answer));
 		if (err)
 			return err;
 		if (!address_parse(answer, port, out, &why))
 			why = ask_address_problem(out);
 		if (!why)
 			return 0;
-		program_say(ECHOC, "%s.", why);
+		program_say(ECHOC, "%s.", _(why));
 	}
 }
 
@@ -91,12 +95,12 @@ static int ask_port(struct address *out)
 
 	snprintf(preset, sizeof(preset), "%u", out->first);
 	for (;;) {
-		int err = question("Port", preset, answer, sizeof(answer));
+		int err = question(_("Port"), preset, answer, sizeof(answer));
 		if (err)
 			return err;
 		if (!number_parse(answer, 1, 65535, &port))
 			break;
-		program_say(ECHOC, "a port is a whole number from 1 to 65535.");
+		program_say(ECHOC, _("a port is a whole number from 1 to 65535."));
 	}
 	out->first = out->last = (uint16_t)port;
 	return 0;
@@ -118,12 +122,12 @@ int ask_name(char out[USER_NAME_MAX])
 
 	(void)text_copy(preset, sizeof(preset), out);
 	for (;;) {
-		int err = question("Name", preset, out, USER_NAME_MAX);
+		int err = question(_("Name"), preset, out, USER_NAME_MAX);
 		if (err)
 			return err;
 		why = user_problem(out);
 		if (!why)
 			return 0;
-		program_say(ECHOC, "%s.", why);
+		program_say(ECHOC, "%s.", _(why));
 	}
 }

@@ -11,7 +11,7 @@ int ask_address(struct address *out) MUST_CHECK;
 /* The account's name; out holds the default, or is empty. Returns as ask_address. */
 int ask_name(char out[USER_NAME_MAX]) MUST_CHECK;
 
-/* What is wrong with an address for a client, in words for a person (static text), or NULL. */
+/* What is wrong with an address for a client, in words for a person (static text, to be translated), or NULL. */
 const char *ask_address_problem(const struct address *);
 
 #endif

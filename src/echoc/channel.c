@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "wait.h"
+#include "words.h"
 
 /* A record's first byte, and of a handshake's first message its sixth (RFC 8446, 5.1 and 4). */
 #define RECORD_ALERT     21
@@ -288,10 +289,10 @@ int channel_wait(struct channel *c, short events, uint64_t until_ms)
 const char *channel_why(const struct channel *c, int err)
 {
 	if (err == CHANNEL_FAILED && c->tls)
-		return tls_why(c->tls);
+		return _(tls_why(c->tls));
 	if (err == CHANNEL_TRUNCATED && c->tls)
-		return "cut off without TLS's close_notify";
+		return _("cut off without TLS's close_notify");
 	if (err == -EPIPE)
-		return "it ended the connection";
-	return strerror(-err);
+		return _("it ended the connection");
+	return words_error(-err);
 }

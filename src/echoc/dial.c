@@ -12,9 +12,12 @@
 #include "socket.h"
 #include "text.h"
 #include "wait.h"
+#include "words.h"
 
 #define KEEPALIVE_S 60
 #define LEAST_MS    1000
+
+#define DIAL_LIST_MAX (DIAL_WHY_MAX - 128) /* why says more */
 
 static uint64_t connect_until(uint64_t until_ms)
 {
@@ -81,37 +84,36 @@ static int dial_unix(const struct address *a, uint64_t until_ms, int *fd, char w
 	(void)text_copy(addr.sun_path, sizeof(addr.sun_path), a->path); /* address_parse saw that it fits */
 	int err = connect_to((struct sockaddr *)&addr, sizeof(addr), until_ms, fd);
 	if (err)
-		snprintf(why, DIAL_WHY_MAX, "cannot connect (%s)", strerror(-err));
+		snprintf(why, DIAL_WHY_MAX, _("cannot connect (%s)"), words_error(-err));
 	return err;
 }
 
-/* Adds `ADDRESS: error` to the list in why. */
-static void add_failure(char why[DIAL_WHY_MAX], const struct sockaddr *addr, socklen_t addr_len, int err)
+/* Adds `ADDRESS: error` to the list. */
+static void add_failure(char list[DIAL_LIST_MAX], const struct sockaddr *addr, socklen_t addr_len, int err)
 {
 	struct sockaddr_storage copy = {0};
 	char text[PEER_TEXT_MAX];
-	size_t n = strlen(why);
+	size_t n = strlen(list);
 
 	memcpy(&copy, addr, addr_len);
 	struct peer peer = peer_from_sockaddr(&copy);
 	peer_format(&peer, text);
-	snprintf(why + n, DIAL_WHY_MAX - n, "%s%s: %s", n ? "; " : "cannot connect (", text,
-	         err == -ETIMEDOUT ? "no answer in time" : strerror(-err));
+	snprintf(list + n, DIAL_LIST_MAX - n, "%s%s: %s", n ? "; " : "", text,
+	         err == -ETIMEDOUT ? _("no answer in time") : words_error(-err));
 }
 
 static int dial_each(const struct addrinfo *list, uint64_t until_ms, int *fd, char why[DIAL_WHY_MAX])
 {
+	char failures[DIAL_LIST_MAX] = "";
 	int err = -EADDRNOTAVAIL;
 
-	why[0] = '\0';
 	for (const struct addrinfo *i = list; i; i = i->ai_next) {
 		err = connect_to(i->ai_addr, i->ai_addrlen, until_ms, fd);
 		if (!err)
 			return 0;
-		add_failure(why, i->ai_addr, i->ai_addrlen, err);
+		add_failure(failures, i->ai_addr, i->ai_addrlen, err);
 	}
-	size_t n = strlen(why);
-	snprintf(why + n, DIAL_WHY_MAX - n, ")");
+	snprintf(why, DIAL_WHY_MAX, _("cannot connect (%s)"), failures);
 	return err;
 }
 
@@ -138,8 +140,8 @@ int dial(const struct address *a, uint64_t until_ms, struct phases *phases, int 
 	int failed = getaddrinfo(a->host, port, &hints, &list);
 	note(phases, PHASE_LOOKUP, begin_ns);
 	if (failed) {
-		snprintf(why, DIAL_WHY_MAX, "cannot find the host's address (%s)",
-		         failed == EAI_SYSTEM ? strerror(errno) : gai_strerror(failed));
+		snprintf(why, DIAL_WHY_MAX, _("cannot find the host's address (%s)"),
+		         failed == EAI_SYSTEM ? words_error(errno) : _(gai_strerror(failed)));
 		return -EHOSTUNREACH;
 	}
 	begin_ns = clock_now_ns();

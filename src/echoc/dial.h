@@ -9,7 +9,7 @@
 #include "phase.h"
 
 #define DIAL_CONNECT_MS 10000 /* for each address */
-#define DIAL_WHY_MAX    512
+#define DIAL_WHY_MAX    1024
 
 /*
  * Connects, with TCP_NODELAY and keepalive, until until_ms at the latest (wait.h; a second is always given). Returns 0

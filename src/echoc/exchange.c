@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "words.h"
+
 static void check(const struct exchange *ex)
 {
 	assert(ex->taken <= ex->echoed);
@@ -224,16 +226,16 @@ enum exchange_result exchange_step(struct exchange *ex, short revents)
 	return gave_up && (revents & POLLOUT) ? EXCHANGE_DROPPED : EXCHANGE_GOES_ON;
 }
 
-void exchange_describe_end(const struct exchange *ex, char *text, size_t cap)
+void exchange_describe_end(const struct exchange *ex, const char *where, char *text, size_t cap)
 {
 	if (ex->error == CHANNEL_FAILED)
-		snprintf(text, cap, "sent what TLS refuses (%s)", channel_why(&ex->channel, ex->error));
+		snprintf(text, cap, _("%s sent what TLS refuses (%s)"), where, channel_why(&ex->channel, ex->error));
 	else if (ex->error == -EPIPE)
-		snprintf(text, cap, "ended the connection while it was sent to");
+		snprintf(text, cap, _("%s ended the connection while it was sent to"), where);
 	else if (ex->error)
-		snprintf(text, cap, "lost the connection (%s)", channel_why(&ex->channel, ex->error));
+		snprintf(text, cap, _("%s lost the connection (%s)"), where, channel_why(&ex->channel, ex->error));
 	else
-		snprintf(text, cap, "ended the connection");
+		snprintf(text, cap, _("%s ended the connection"), where);
 }
 
 static size_t add_hex(char *text, size_t cap, const uint8_t *bytes, size_t len)
@@ -251,8 +253,10 @@ void exchange_describe_damage(const struct exchange *ex, char *text, size_t cap)
 
 	add_hex(sent, sizeof(sent), ex->damage.sent, ex->damage.sent_len);
 	add_hex(came, sizeof(came), ex->damage.came, ex->damage.came_len);
-	snprintf(text, cap, "at offset %llu sent%s, came%s", (unsigned long long)ex->echoed, *sent ? sent : " nothing",
-	         came);
+	if (*sent)
+		snprintf(text, cap, _("at offset %llu sent%s, came%s"), (unsigned long long)ex->echoed, sent, came);
+	else
+		snprintf(text, cap, _("at offset %llu sent nothing, came%s"), (unsigned long long)ex->echoed, came);
 }
 
 const char *exchange_advise(const struct exchange *ex)
@@ -261,6 +265,6 @@ const char *exchange_advise(const struct exchange *ex)
 
 	if (!ex->channel.tls && ex->echoed == 0 && ex->damage.came_len >= sizeof(alert) &&
 	    memcmp(ex->damage.came, alert, sizeof(alert)) == 0)
-		return "it speaks TLS, so say tls: or raw+tls:";
-	return "what lies on the way changes bytes";
+		return _("it speaks TLS, so say tls: or raw+tls:");
+	return _("what lies on the way changes bytes");
 }

@@ -18,9 +18,10 @@
 #include "channel.h"
 #include "must.h"
 
-#define EXCHANGE_WINDOW ((size_t)1024 * 1024) /* the most that may be in the air: design.md */
-#define EXCHANGE_READ   ((size_t)256 * 1024)  /* of one recv: larger reads gain nothing (measured, design.md) */
-#define EXCHANGE_SHOWN  8                     /* bytes of a difference that are kept for the message */
+#define EXCHANGE_WINDOW   ((size_t)1024 * 1024) /* the most that may be in the air: design.md */
+#define EXCHANGE_READ     ((size_t)256 * 1024)  /* of one recv: larger reads gain nothing (measured, design.md) */
+#define EXCHANGE_SHOWN    8                     /* bytes of a difference that are kept for the message */
+#define EXCHANGE_TEXT_MAX 1024
 
 enum exchange_result {
 	EXCHANGE_GOES_ON,
@@ -78,8 +79,11 @@ short exchange_events(const struct exchange *);
 bool exchange_pending(const struct exchange *);
 enum exchange_result exchange_step(struct exchange *, short revents) MUST_CHECK;
 
-/* How the last connection ended, as a clause, into text; and the damage, as `at offset 5 sent 68 65, came 68 66`. */
-void exchange_describe_end(const struct exchange *, char *text, size_t cap);
+/*
+ * Clauses for a person, into text of EXCHANGE_TEXT_MAX bytes: how the last connection ended, as `WHERE ended the
+ * connection`; and the damage, as `at offset 5 sent 68 65, came 68 66`.
+ */
+void exchange_describe_end(const struct exchange *, const char *where, char *text, size_t cap);
 void exchange_describe_damage(const struct exchange *, char *text, size_t cap);
 /* What may be the matter with it, as a clause. */
 const char *exchange_advise(const struct exchange *);

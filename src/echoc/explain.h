@@ -16,7 +16,7 @@ enum trouble_kind {
 struct trouble {
 	enum trouble_kind kind;
 	enum status status;
-	char sentence[LOGIN_TEXT_MAX + 1024]; /* without its full stop */
+	char sentence[LOGIN_TEXT_MAX + 1536]; /* without its full stop */
 	const char *advice; /* what to do when it is not tried again; NULL where the sentence says it */
 };
 

@@ -9,8 +9,7 @@
 #include "secret.h"
 #include "status.h"
 #include "text.h"
-
-#define WHERE_TO_CHECK "the server's log, or 'echoctl status' there,"
+#include "words.h"
 
 static bool settle_on(struct identity *id, const char *pin, bool by_chain)
 {
@@ -24,8 +23,8 @@ static bool check_wanted(struct identity *id, const struct identity_place *place
 	if (tls_pin_same(id->wanted, pin))
 		return settle_on(id, pin, false);
 	explain_final(t, STATUS_NO_SECRET,
-	              "the key of %s is %s, and --pin wants %s, so nothing was sent: somebody may be in between; "
-	              "compare it with " WHERE_TO_CHECK " before you change --pin",
+	              _("the key of %s is %s, and --pin wants %s, so nothing was sent: somebody may be in between; "
+	                "compare it with the server's log, or 'echoctl status' there, before you change --pin"),
 	              place->where, pin, id->wanted);
 	return false;
 }
@@ -38,17 +37,17 @@ static bool refuse_changed(const struct identity_place *place, const char *pin, 
 
 	text_escape_utf8(path, sizeof(path), match->path, strlen(match->path));
 	fprintf(stderr,
-	        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"
-	        "@               THE SERVER'S KEY HAS CHANGED!                @\n"
-	        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"
-	        "Somebody may be in between and read all that you send, or %s\n"
-	        "has a new key. Nothing was sent.\n"
-	        "  known: %s (%s, line %u)\n"
-	        "  now:   %s\n",
+	        _("@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"
+	          "@               THE SERVER'S KEY HAS CHANGED!                @\n"
+	          "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"
+	          "Somebody may be in between and read all that you send, or %s\n"
+	          "has a new key. Nothing was sent.\n"
+	          "  known: %s (%s, line %u)\n"
+	          "  now:   %s\n"),
 	        place->where, match->pin, path, match->line, pin);
 	explain_final(t, STATUS_NO_SECRET,
-	              "the key of %s is not the one of line %u of %s: compare it with " WHERE_TO_CHECK
-	              " and only if it is the same remove that line",
+	              _("the key of %s is not the one of line %u of %s: compare it with the server's log, or 'echoctl "
+	                "status' there, and only if it is the same remove that line"),
 	              place->where, match->line, path);
 	return false;
 }
@@ -56,9 +55,9 @@ static bool refuse_changed(const struct identity_place *place, const char *pin, 
 static bool refuse_unknown(const struct identity_place *place, const char *pin, const char *why, struct trouble *t)
 {
 	explain_final(t, STATUS_NO_SECRET,
-	              "%s is not known and its certificate is not trusted (%s), so nothing was sent: compare %s "
-	              "with " WHERE_TO_CHECK " and if it is the same, give --pin %s",
-	              place->where, why, pin, pin);
+	              _("%s is not known and its certificate is not trusted (%s), so nothing was sent: compare %s "
+	                "with the server's log, or 'echoctl status' there, and if it is the same, give --pin %s"),
+	              place->where, _(why), pin, pin);
 	return false;
 }
 
@@ -67,9 +66,9 @@ enum answer { ANSWER_YES, ANSWER_NO, ANSWER_OTHER_KEY, ANSWER_NONSENSE };
 
 static enum answer read_answer(const char *text, const char *pin)
 {
-	if (strcmp(text, "yes") == 0)
+	if (strcmp(text, "yes") == 0 || strcmp(text, _("yes")) == 0)
 		return ANSWER_YES;
-	if (strcmp(text, "no") == 0)
+	if (strcmp(text, "no") == 0 || strcmp(text, _("no")) == 0)
 		return ANSWER_NO;
 	if (!known_servers_is_pin(text))
 		return ANSWER_NONSENSE;
@@ -78,21 +77,21 @@ static enum answer read_answer(const char *text, const char *pin)
 
 static enum answer ask(const struct identity_place *place, const char *pin, const char *why)
 {
-	char question[ADDRESS_TEXT_MAX + TLS_WHY_MAX + TLS_PIN_MAX + 512], text[SECRET_ANSWER_MAX];
+	char question[ADDRESS_TEXT_MAX + TLS_WHY_MAX + TLS_PIN_MAX + 1024], text[SECRET_ANSWER_MAX];
 
 	snprintf(question, sizeof(question),
-	         "%s is not known, and its certificate is not trusted: %s.\n"
-	         "The fingerprint of its key is %s.\n"
-	         "Compare it with " WHERE_TO_CHECK " and see that it is the same.\n"
-	         "Trust this key from now on? (yes/no/fingerprint) ",
-	         place->where, why, pin);
+	         _("%s is not known, and its certificate is not trusted: %s.\n"
+	           "The fingerprint of its key is %s.\n"
+	           "Compare it with the server's log, or 'echoctl status' there, and see that it is the same.\n"
+	           "Trust this key from now on? (yes/no/fingerprint) "),
+	         place->where, _(why), pin);
 	for (;;) {
 		if (secret_ask_line(question, text))
 			return ANSWER_NO;
 		enum answer answer = read_answer(text, pin);
 		if (answer != ANSWER_NONSENSE)
 			return answer;
-		snprintf(question, sizeof(question), "Type yes, no, or the fingerprint as you know it: ");
+		snprintf(question, sizeof(question), "%s", _("Type yes, no, or the fingerprint as you know it: "));
 	}
 }
 
@@ -102,8 +101,8 @@ static bool take_word(struct identity *id, const struct identity_place *place, c
 	int err = known_servers_add(name, pin);
 
 	if (err)
-		program_say(ECHOC, "cannot keep the key of %s (%s): you will be asked again.", place->where,
-		            strerror(-err));
+		program_say(ECHOC, _("cannot keep the key of %s (%s): you will be asked again."), place->where,
+		            words_error(-err));
 	(void)text_copy(id->accepted, sizeof(id->accepted), pin);
 	return settle_on(id, pin, false);
 }
@@ -119,14 +118,14 @@ static bool meet(struct identity *id, const struct identity_place *place, const 
 	case ANSWER_OTHER_KEY:
 		explain_final(
 		    t, STATUS_NO_SECRET,
-		    "the key of %s is %s, and not the one that was typed, so nothing was sent: somebody may be "
-		    "in between",
+		    _("the key of %s is %s, and not the one that was typed, so nothing was sent: somebody may be "
+		      "in between"),
 		    place->where, pin);
 		return false;
 	case ANSWER_NO:
 	case ANSWER_NONSENSE: break;
 	}
-	explain_final(t, STATUS_NO_SECRET, "%s is not trusted, so nothing was sent: find out its fingerprint first",
+	explain_final(t, STATUS_NO_SECRET, _("%s is not trusted, so nothing was sent: find out its fingerprint first"),
 	              place->where);
 	return false;
 }
@@ -142,8 +141,8 @@ static bool check_known(struct identity *id, const struct identity_place *place,
 	int err = known_servers_find(name, pin, &result, &match);
 	if (err) {
 		explain_final(t, STATUS_NO_SECRET,
-		              "cannot read %s (%s), so %s is not trusted: see to the file, or give --pin %s",
-		              match.path, strerror(-err), place->where, pin);
+		              _("cannot read %s (%s), so %s is not trusted: see to the file, or give --pin %s"),
+		              match.path, words_error(-err), place->where, pin);
 		return false;
 	}
 	switch (result) {
@@ -164,7 +163,7 @@ bool identity_settle(struct identity *id, const struct identity_place *place, co
 	id->asked = false;
 	if (tls_pin(tls, pin)) {
 		explain_final(t, STATUS_NO_SECRET,
-		              "%s has shown no certificate, so nothing was sent: check the address", place->where);
+		              _("%s has shown no certificate, so nothing was sent: check the address"), place->where);
 		return false;
 	}
 	if (id->wanted)

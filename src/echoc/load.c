@@ -22,6 +22,7 @@
 #include "program.h"
 #include "text.h"
 #include "wait.h"
+#include "words.h"
 
 #define MS_NS        1000000
 #define SECOND_NS    UINT64_C(1000000000)
@@ -46,7 +47,7 @@ struct load {
 
 static enum status PRINTF_LIKE(3, 4) refuse(const struct load *l, enum status status, const char *fmt, ...)
 {
-	char why[512];
+	char why[1024];
 	va_list args;
 
 	va_start(args, fmt);
@@ -70,11 +71,14 @@ static enum status raise_files(const struct load *l)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max >= wanted)
 		return STATUS_FINE;
+	unsigned long long n = l->options->connections;
 	return refuse(l, STATUS_USAGE,
-	              "%llu connections want %llu open files, and the limit is %llu: raise it (ulimit -Hn), or give "
-	              "fewer --connections",
-	              (unsigned long long)l->options->connections, (unsigned long long)wanted,
-	              (unsigned long long)limit.rlim_max);
+	              ngettext("%llu connection wants %llu open files, and the limit is %llu: raise it (ulimit -Hn), "
+	                       "or give fewer --connections",
+	                       "%llu connections want %llu open files, and the limit is %llu: raise it (ulimit -Hn), "
+	                       "or give fewer --connections",
+	                       n),
+	              n, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
 }
 
 /* Where the connections go: where the tried one went. The kernel may know a unix socket by an older name. */
@@ -116,7 +120,8 @@ static enum status try_first(struct load *l)
 	end_trial(&channel);
 	l->plan.tls = r->tls;
 	if (err)
-		return refuse(l, STATUS_UNREACHABLE, "%s ended the connection at once (%s)", r->where, strerror(-err));
+		return refuse(l, STATUS_UNREACHABLE, _("%s ended the connection at once (%s)"), r->where,
+		              words_error(-err));
 	return STATUS_FINE;
 }
 
@@ -144,8 +149,8 @@ static void start_threads(struct load *l)
 		err = load_thread_start(&l->threads[i], &l->plan, i);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
-		exit(
-		    (int)refuse(l, STATUS_LOST, "cannot start the threads: %s", strerror(-err))); /* some of them run */
+		exit((int)refuse(l, STATUS_LOST, _("cannot start the threads: %s"),
+		                 words_error(-err))); /* some of them run */
 }
 
 /* What all threads have last shown of themselves becomes now. */
@@ -184,12 +189,14 @@ static void wait_event(struct load *l, uint64_t until_ns)
 
 static void await_set_up(struct load *l)
 {
+	unsigned long long of = l->options->connections;
 	char line[LOAD_LINE_MAX];
 
 	while (atomic_load(&l->plan.set_up) < l->options->threads) {
 		wait_event(l, clock_now_ns() + SECOND_NS);
-		snprintf(line, sizeof(line), "setting up: %u of %llu connections", atomic_load(&l->plan.connections),
-		         (unsigned long long)l->options->connections);
+		snprintf(line, sizeof(line),
+		         ngettext("setting up: %u of %llu connection", "setting up: %u of %llu connections", of),
+		         atomic_load(&l->plan.connections), of);
 		show_line(l, line);
 	}
 }
@@ -281,7 +288,7 @@ static enum status print(const struct load *l, const struct load_result *r)
 		load_report_result(json ? stderr : stdout, r);
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return r->status;
-	program_say(ECHOC, "cannot write the result: %s.", strerror(errno));
+	program_say(ECHOC, _("cannot write the result: %s."), words_error(errno));
 	return STATUS_LOST;
 }
 
@@ -318,12 +325,16 @@ static enum status measure(struct load *l)
 		load_thread_join(&l->threads[i]);
 	for (uint64_t i = 0; i < l->options->threads; i++) {
 		if (l->threads[i].failed)
-			return refuse(l, STATUS_LOST, "cannot wait for events: %s", strerror(-l->threads[i].failed));
+			return refuse(l, STATUS_LOST, _("cannot wait for events: %s"),
+			              words_error(-l->threads[i].failed));
 	}
 	if (any)
 		return report(l);
-	return refuse(l, status_of_set_up(&l->now.counters), "%s: none of %llu connections could be set up (%s)",
-	              l->reach->where, (unsigned long long)l->options->connections, l->threads[0].why);
+	unsigned long long n = l->options->connections;
+	return refuse(l, status_of_set_up(&l->now.counters),
+	              ngettext("%s: none of %llu connection could be set up (%s)",
+	                       "%s: none of %llu connections could be set up (%s)", n),
+	              l->reach->where, n, l->threads[0].why);
 }
 
 static int open_descriptors(struct load *l)
@@ -345,7 +356,7 @@ static enum status run(struct load *l)
 	if (status != STATUS_FINE)
 		return status;
 	if (open_descriptors(l))
-		return refuse(l, STATUS_LOST, "cannot begin: %s", strerror(errno));
+		return refuse(l, STATUS_LOST, _("cannot begin: %s"), words_error(errno));
 	load_pattern_init();
 	status = measure(l);
 	close(l->signals);
@@ -376,7 +387,7 @@ enum status load_run(struct reach *r)
 		l->plan.may_leave_machine = o->allow_cleartext;
 		status = run(l);
 	} else {
-		program_say(ECHOC, "out of memory.");
+		program_say(ECHOC, _("out of memory."));
 	}
 	free(threads);
 	free(l);

@@ -12,6 +12,7 @@
 #include "load_pattern.h"
 #include "load_thread.h"
 #include "socket.h"
+#include "words.h"
 
 #define AGAIN_MS   100 /* after a failure, before it is dialled again */
 #define CLOSING_MS 10000
@@ -22,12 +23,12 @@ static void expired(struct deadline *d)
 
 	switch (c->stage) {
 	case LOAD_WAITING: load_connection_dial(c); return;
-	case LOAD_DIALLING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no connection in time"); return;
+	case LOAD_DIALLING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, _("no connection in time")); return;
 	case LOAD_SHAKING:
-		load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no end of the TLS handshake in time");
+		load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, _("no end of the TLS handshake in time"));
 		return;
-	case LOAD_LOGIN: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no answer to the login in time"); return;
-	case LOAD_CLOSING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, "no end after the half-close"); return;
+	case LOAD_LOGIN: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, _("no answer to the login in time")); return;
+	case LOAD_CLOSING: load_connection_fail(c, LOAD_ERROR_TIMEOUT, 0, _("no end after the half-close")); return;
 	case LOAD_ECHO:
 	case LOAD_OVER: return;
 	}
@@ -87,10 +88,10 @@ void load_connection_fail(struct load_connection *c, enum load_error kind, int e
 
 	t->measures.counters.errors[kind]++;
 	if (!t->why[0])
-		snprintf(t->why, sizeof(t->why), "%s: %s", load_error_names[kind],
+		snprintf(t->why, sizeof(t->why), "%s: %s", _(load_error_names[kind]),
 		         why   ? why
 		         : err ? channel_why(&c->channel, err)
-		               : "the server ended the connection");
+		               : _("the server ended the connection"));
 	release(c);
 	count_lost(c);
 	if (!t->begun || t->draining) {

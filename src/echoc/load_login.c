@@ -7,6 +7,7 @@
 #include "load_thread.h"
 #include "login.h"
 #include "reply.h"
+#include "words.h"
 
 enum login_step { STEP_GREETING, STEP_USER, STEP_PASS };
 
@@ -25,9 +26,9 @@ static void refuse(struct load_connection *c, enum load_error otherwise)
 {
 	const struct reply *r = &c->login->reply;
 	enum load_error kind = r->code == 421 || r->code == 451 ? LOAD_ERROR_BUSY : otherwise;
-	char why[64];
+	char why[128];
 
-	snprintf(why, sizeof(why), "the server answered %u", r->code);
+	snprintf(why, sizeof(why), _("the server answered %u"), r->code);
 	load_connection_fail(c, kind, 0, why);
 }
 
@@ -57,7 +58,7 @@ static void greeted(struct load_connection *c)
 	if (c->login->reply.code != 220)
 		refuse(c, LOAD_ERROR_PROTOCOL);
 	else if (!plan->tls && !plan->may_leave_machine && login_path_is_local(c->source.fd) != 1)
-		load_connection_fail(c, LOAD_ERROR_LOGIN, 0, "the way leaves this machine unencrypted");
+		load_connection_fail(c, LOAD_ERROR_LOGIN, 0, _("the way leaves this machine unencrypted"));
 	else
 		say(c, "USER ", plan->user, strlen(plan->user), STEP_USER);
 }
@@ -94,7 +95,7 @@ static void take(struct load_connection *c, const uint8_t *data, size_t len)
 		data += used;
 		len -= used;
 		if (event == REPLY_BAD)
-			load_connection_fail(c, LOAD_ERROR_PROTOCOL, 0, "this is not the login's dialogue");
+			load_connection_fail(c, LOAD_ERROR_PROTOCOL, 0, _("this is not the login's dialogue"));
 		else if (event == REPLY_DONE)
 			replied(c);
 	}

@@ -5,17 +5,19 @@
 #include <stdint.h>
 
 #include "histogram.h"
+#include "words.h"
 
-/* What can go wrong with a connection, and what it is called in the result. */
+/* What can go wrong with a connection, and what it is called in the result: the key in JSON, and for a person,
+ * translated. */
 #define LOAD_ERRORS(X)                                                                                                 \
-	X(CONNECT, "connect")   /* could not be opened */                                                              \
-	X(TLS, "tls")           /* the handshake failed, or the server is another one; or what came was changed */     \
-	X(LOGIN, "login")       /* the server refused the name or the password */                                      \
-	X(BUSY, "busy")         /* 421 or 451 */                                                                       \
-	X(PROTOCOL, "protocol") /* something else was said than the login's dialogue has */                            \
-	X(ENDED, "ended")       /* the server ended the connection */                                                  \
-	X(RESET, "reset")       /* or it broke */                                                                      \
-	X(TIMEOUT, "timeout")   /* connecting, logging in or ending took too long */
+	X(CONNECT, N_("connect"))   /* could not be opened */                                                          \
+	X(TLS, N_("tls"))           /* the handshake failed, or the server is another one; or what came was changed */ \
+	X(LOGIN, N_("login"))       /* the server refused the name or the password */                                  \
+	X(BUSY, N_("busy"))         /* 421 or 451 */                                                                   \
+	X(PROTOCOL, N_("protocol")) /* something else was said than the login's dialogue has */                        \
+	X(ENDED, N_("ended"))       /* the server ended the connection */                                              \
+	X(RESET, N_("reset"))       /* or it broke */                                                                  \
+	X(TIMEOUT, N_("timeout"))   /* connecting, logging in or ending took too long */
 
 #define X(name, text) LOAD_ERROR_##name,
 enum load_error { LOAD_ERRORS(X) LOAD_ERROR_COUNT };

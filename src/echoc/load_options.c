@@ -7,6 +7,7 @@
 #include "program.h"
 #include "status.h"
 #include "text.h"
+#include "words.h"
 
 #define CONNECTIONS   50
 #define SIZE          64
@@ -18,17 +19,17 @@
 #define SIZE_TEXT_MAX 64
 
 const char load_options_help[] =
-    "echoc load ADDRESS sends messages over many connections, checks every byte and measures:\n"
-    "  --connections N       connections at once (50)\n"
-    "  --rate R              open loop: so many messages a second in all, each timed from when it was due\n"
-    "  --in-flight N         closed loop: messages under way on each connection (1)\n"
-    "  --size BYTES          of a message, 1 to 1M (64); MIN-MAX for random ones; k and M are 1024s\n"
-    "  --seed N              of the random sizes\n"
-    "  --threads N           threads that share the connections (1)\n"
-    "  --ramp TIME           open the connections spread over so long\n"
-    "  --warm-up TIME        traffic that is not measured yet (1s)\n"
-    "  --duration TIME       of the measurement (10s)\n"
-    "  --messages N          so many on a connection, then close it and connect anew\n";
+    N_("echoc load ADDRESS sends messages over many connections, checks every byte and measures:\n"
+       "  --connections N       connections at once (50)\n"
+       "  --rate R              open loop: so many messages a second in all, each timed from when it was due\n"
+       "  --in-flight N         closed loop: messages under way on each connection (1)\n"
+       "  --size BYTES          of a message, 1 to 1M (64); MIN-MAX for random ones; k and M are 1024s\n"
+       "  --seed N              of the random sizes\n"
+       "  --threads N           threads that share the connections (1)\n"
+       "  --ramp TIME           open the connections spread over so long\n"
+       "  --warm-up TIME        traffic that is not measured yet (1s)\n"
+       "  --duration TIME       of the measurement (10s)\n"
+       "  --messages N          so many on a connection, then close it and connect anew\n");
 
 void load_options_init(struct load_options *o)
 {
@@ -72,7 +73,8 @@ static void take_size(struct load_options *o, const char *value)
 	if (good && dash)
 		good = parse_bytes(dash, &o->size_max) && o->size_min <= o->size_max;
 	if (!good)
-		program_usage(ECHOC, "--size '%s': give bytes from 1 to 1M, like 64 or 4k, or two of them, like 64-4k.",
+		program_usage(ECHOC,
+		              _("--size '%s': give bytes from 1 to 1M, like 64 or 4k, or two of them, like 64-4k."),
 		              value);
 }
 
@@ -98,14 +100,14 @@ void load_options_take(struct load_options *o, enum option_value option, const c
 void load_options_check(struct load_options *o)
 {
 	if (o->rate && o->in_flight)
-		program_usage(ECHOC,
-		              "--rate sends when a message is due, whatever is under way, so --in-flight says nothing "
-		              "beside it: leave one of them out.");
+		program_usage(
+		    ECHOC, _("--rate sends when a message is due, whatever is under way, so --in-flight says nothing "
+		             "beside it: leave one of them out."));
 	if (o->threads > o->connections)
-		program_usage(ECHOC, "--threads %llu is more than there are connections (%llu): give fewer.",
+		program_usage(ECHOC, _("--threads %llu is more than there are connections (%llu): give fewer."),
 		              (unsigned long long)o->threads, (unsigned long long)o->connections);
 	if (o->duration_ms == 0)
-		program_usage(ECHOC, "--duration: a measurement has to take some time, like 10s.");
+		program_usage(ECHOC, _("--duration: a measurement has to take some time, like 10s."));
 	if (!o->rate && !o->in_flight)
 		o->in_flight = 1;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "must.h"
+#include "words.h"
 
 #define REACHED        0.99 /* of the target rate */
 #define BUSY_SHARE     0.9  /* of a core: the thread had hardly time to spare */
@@ -49,15 +50,26 @@ static void PRINTF_LIKE(2, 3) warn(struct load_result *r, const char *fmt, ...)
 static void judge_bytes(struct load_result *r, const char *why)
 {
 	const struct load_counters *c = &r->counters;
+	uint64_t errors = load_counters_errors(c);
 
 	if (c->bytes_damaged)
-		warn(r, "%llu bytes came back other than they were sent", (unsigned long long)c->bytes_damaged);
+		warn(r,
+		     ngettext("%llu byte came back other than it was sent",
+		              "%llu bytes came back other than they were sent", c->bytes_damaged),
+		     (unsigned long long)c->bytes_damaged);
 	if (c->bytes_missing)
-		warn(r, "%llu bytes were sent and did not come back", (unsigned long long)c->bytes_missing);
+		warn(r,
+		     ngettext("%llu byte was sent and did not come back", "%llu bytes were sent and did not come back",
+		              c->bytes_missing),
+		     (unsigned long long)c->bytes_missing);
 	if (c->messages_unsent)
-		warn(r, "%llu messages were due and could not be sent", (unsigned long long)c->messages_unsent);
-	if (load_counters_errors(c))
-		warn(r, "%llu errors; the first was: %s", (unsigned long long)load_counters_errors(c), why);
+		warn(r,
+		     ngettext("%llu message was due and could not be sent",
+		              "%llu messages were due and could not be sent", c->messages_unsent),
+		     (unsigned long long)c->messages_unsent);
+	if (errors)
+		warn(r, ngettext("%llu error: %s", "%llu errors; the first was: %s", errors),
+		     (unsigned long long)errors, why);
 }
 
 static void judge_rate(struct load_result *r)
@@ -69,7 +81,7 @@ static void judge_rate(struct load_result *r)
 	/* one message more or less is due to where the window's ends fall */
 	r->rate_reached = load_result_rate(r, r->counters.window_messages + 1) >= REACHED * target;
 	if (!r->rate_reached)
-		warn(r, "the target rate was missed: %.1f of %.0f messages a second came back in the window",
+		warn(r, _("the target rate was missed: %.1f of %.0f messages a second came back in the window"),
 		     load_result_rate(r, r->counters.window_messages), target);
 }
 
@@ -81,15 +93,16 @@ static void judge_generator(struct load_result *r)
 	r->generator_was_limit = r->cpu_share_max >= BUSY_SHARE || late > LATE_SHARE;
 	if (r->cpu_share_max >= BUSY_SHARE)
 		warn(r,
-		     "the generator was the limit: a thread used %.0f %% of a core; give it more --threads, or another "
-		     "machine",
+		     _("the generator was the limit: a thread used %.0f %% of a core; give it more --threads, or "
+		       "another "
+		       "machine"),
 		     r->cpu_share_max * 100);
 	else if (r->generator_was_limit)
-		warn(
-		    r,
-		    "the generator was the limit: %.1f %% of the sends were more than 1 ms late by its own fault; give "
-		    "it more --threads, or an idle machine",
-		    late * 100);
+		warn(r,
+		     _("the generator was the limit: %.1f %% of the sends were more than 1 ms late by its own fault; "
+		       "give "
+		       "it more --threads, or an idle machine"),
+		     late * 100);
 }
 
 void load_result_judge(struct load_result *r, const struct load_measures *m, const char *why)
@@ -105,7 +118,7 @@ void load_result_judge(struct load_result *r, const struct load_measures *m, con
 	judge_rate(r);
 	judge_generator(r);
 	if (r->window_s <= 0)
-		warn(r, "it was ended before the measurement began");
+		warn(r, _("it was ended before the measurement began"));
 	bool lost = c->bytes_damaged || c->bytes_missing || c->messages_unsent || load_counters_errors(c);
 	bool missed = r->window_s <= 0 || (r->options->rate && !r->rate_reached);
 	r->status = lost || missed ? STATUS_LOST : STATUS_FINE;

@@ -10,7 +10,7 @@
 #include "status.h"
 
 #define LOAD_WARNINGS_MAX 8
-#define LOAD_WARNING_MAX  320
+#define LOAD_WARNING_MAX  640
 
 /* Percentiles, in nanoseconds; those that too few samples stand behind have known unset. */
 enum load_percentile { LOAD_P50, LOAD_P90, LOAD_P99, LOAD_P99_9, LOAD_P99_99, LOAD_PERCENTILES };

@@ -4,6 +4,7 @@
 
 #include "load_thread.h"
 #include "login.h"
+#include "words.h"
 
 static void shake(struct load_connection *c)
 {
@@ -19,7 +20,7 @@ static void shake(struct load_connection *c)
 		return;
 	}
 	if (!identity_matches(t->plan->identity, c->channel.tls)) {
-		load_connection_fail(c, LOAD_ERROR_TLS, 0, "the server's key is another one than at first");
+		load_connection_fail(c, LOAD_ERROR_TLS, 0, _("the server's key is another one than at first"));
 		return;
 	}
 	loop_change(&t->loop, &c->source, EPOLLIN);

@@ -21,7 +21,7 @@
 #include "secret.h"
 
 #define LOAD_DRAIN_MS 5000
-#define LOAD_WHY_MAX  160
+#define LOAD_WHY_MAX  320
 
 /* What all threads are to do. Only the atomics change while they run. */
 struct load_plan {

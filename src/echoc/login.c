@@ -11,6 +11,7 @@
 #include "program.h"
 #include "status.h"
 #include "wait.h"
+#include "words.h"
 
 int login_path_is_local(int fd)
 {
@@ -77,7 +78,7 @@ static enum login_outcome need_secret(struct channel *c, const struct login_term
 		}
 	}
 	if (creates && (secret->len < WIRE_SECRET_BYTES_MIN || secret->len > WIRE_SECRET_BYTES_MAX)) {
-		snprintf(report->text, sizeof(report->text), "a new account's password has %d to %d bytes",
+		snprintf(report->text, sizeof(report->text), _("a new account's password has %d to %d bytes"),
 		         WIRE_SECRET_BYTES_MIN, WIRE_SECRET_BYTES_MAX);
 		return LOGIN_BAD_SECRET;
 	}
@@ -148,7 +149,7 @@ static bool try_again(const struct login_terms *terms, const struct login_report
 {
 	if (!terms->may_ask || !terms->secret->typed || ++*terms->refusals >= WIRE_STRIKES_MAX)
 		return false;
-	program_say(ECHOC, "%s answered %u %s: type the password again, or Ctrl-D to leave.", terms->where,
+	program_say(ECHOC, _("%s answered %u %s: type the password again, or Ctrl-D to leave."), terms->where,
 	            report->code, report->text);
 	secret_forget(terms->secret);
 	return true;

@@ -10,6 +10,7 @@
 #include "text.h"
 #include "trace.h"
 #include "wait.h"
+#include "words.h"
 
 #define BAD_SHOWN 64 /* bytes of what is no reply */
 
@@ -137,7 +138,7 @@ enum login_outcome login_reply_failed(int err, struct login_report *report)
 	if (err == CHANNEL_FAILED)
 		return LOGIN_TLS_FAILED;
 	if (err == -ETIMEDOUT)
-		snprintf(report->text, sizeof(report->text), "no answer in %d s", LOGIN_REPLY_MS / 1000);
+		snprintf(report->text, sizeof(report->text), _("no answer in %d s"), LOGIN_REPLY_MS / 1000);
 	return LOGIN_ENDED;
 }
 

@@ -48,10 +48,10 @@ static void parse_given(const char *text, struct address *out)
 	const char *why;
 
 	if (address_parse(text, WIRE_PORT, out, &why))
-		program_usage(ECHOC, "'%s' is no address: %s.", text, why);
+		program_usage(ECHOC, _("'%s' is no address: %s."), text, _(why));
 	why = ask_address_problem(out);
 	if (why)
-		program_usage(ECHOC, "'%s': %s.", text, why);
+		program_usage(ECHOC, "'%s': %s.", text, _(why));
 }
 
 /* Where to go when nobody said: the newest server of this machine, or the usual place. */
@@ -61,7 +61,7 @@ static void find_default(const struct options *options, struct address *out)
 
 	if (local_find(&server)) {
 		if (!options->quiet)
-			program_say(ECHOC, "found an echod on this machine: %s (PID %d).", server.text,
+			program_say(ECHOC, _("found an echod on this machine: %s (PID %d)."), server.text,
 			            (int)server.pid);
 		*out = server.address;
 		out->port_kind = ADDRESS_PORT_DEFAULT;
@@ -84,7 +84,7 @@ static int choose_user(const struct options *options, bool asks, char name[USER_
 	if (asks)
 		return ask_name(name);
 	if (!has_login_name)
-		program_usage(ECHOC, "your login name cannot be an account's: give --user.");
+		program_usage(ECHOC, _("your login name cannot be an account's: give --user."));
 	return 0;
 }
 
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	if (asks && ask_address(&address))
 		return STATUS_FINE;
 	if (options.pin && !address.tls)
-		program_usage(ECHOC, "--pin is for a server with TLS: say tls: or raw+tls: before the address.");
+		program_usage(ECHOC, _("--pin is for a server with TLS: say tls: or raw+tls: before the address."));
 	if (!address.raw && choose_user(&options, asks, name))
 		return STATUS_FINE;
 	return (int)run(&options, &address, address.raw ? NULL : name, on_terminal);

@@ -177,7 +177,7 @@ static const char *check_user(const char *name)
 	const char *why = user_problem(name);
 
 	if (why)
-		program_usage(ECHOC, "--user: %s.", why);
+		program_usage(ECHOC, "--user: %s.", _(why));
 	return name;
 }
 
@@ -338,8 +338,10 @@ static void take_words(struct options *o, int argc, char **argv)
 static void prepare_usage(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json-stream") == 0)
+		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json-stream") == 0) {
 			program_on_usage(usage_as_json);
+			words_stay_english(); /* errors and warnings are sentences in JSON, too */
+		}
 		for (int mode = 0; mode < MODES && usage_mode == MODE_TALK; mode++) {
 			if (strcmp(argv[i], mode_names[mode]) == 0)
 				usage_mode = (enum mode)mode;
@@ -362,6 +364,8 @@ void options_parse(struct options *o, int argc, char **argv)
 	check_modes(given, count, o->mode);
 	for (int i = 0; i < count; i++)
 		take(o, &given[i]);
+	if (o->json || o->json_stream) /* abbreviated, for instance */
+		words_stay_english();
 	if (o->mode == MODE_LOAD)
 		load_options_check(&o->load);
 	take_words(o, argc, argv);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "output.h"
 #include "program.h"
 #include "wait.h"
+#include "words.h"
 
 #define FAREWELL_MS 10000  /* how long the server may take to end after the last byte */
 #define STALL_MS    300000 /* how long nothing may come back of what is on its way: echod's own --stall-time */
@@ -40,7 +42,7 @@ static void read_input(struct pipe *p)
 	} else if (n == 0) {
 		exchange_end(&p->exchange);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		program_say(ECHOC, "cannot read standard input: %s: check where it comes from.", strerror(errno));
+		program_say(ECHOC, _("cannot read standard input: %s: check where it comes from."), words_error(errno));
 		fail(p);
 	}
 }
@@ -62,49 +64,61 @@ static int write_output(struct pipe *p)
 
 static enum status say_output_failed(struct pipe *p, int err)
 {
-	program_say(ECHOC, "cannot write to standard output after %llu bytes: %s: check where it goes to.",
-	            (unsigned long long)p->exchange.taken, strerror(-err));
+	unsigned long long n = p->exchange.taken;
+
+	program_say(ECHOC,
+	            ngettext("cannot write to standard output after %llu byte: %s: check where it goes to.",
+	                     "cannot write to standard output after %llu bytes: %s: check where it goes to.", n),
+	            n, words_error(-err));
 	return STATUS_LOST;
 }
 
 static void say_damaged(struct pipe *p)
 {
-	char text[128];
+	char text[EXCHANGE_TEXT_MAX];
 
 	exchange_describe_damage(&p->exchange, text, sizeof(text));
-	program_say(ECHOC, "%s damaged the data: %s: %s.", p->reach->where, text, exchange_advise(&p->exchange));
+	program_say(ECHOC, _("%s damaged the data: %s: %s."), p->reach->where, text, exchange_advise(&p->exchange));
 	fail(p);
 }
 
+/* what: a clause. */
 static void say_lost(struct pipe *p, const char *what, const char *advice)
 {
-	const struct exchange *ex = &p->exchange;
+	unsigned long long back = p->exchange.echoed, of = p->exchange.filled;
 
-	program_say(ECHOC, "%s %s: %llu of %llu bytes came back%s: %s.", p->reach->where, what,
-	            (unsigned long long)ex->echoed, (unsigned long long)ex->filled,
-	            ex->ended ? "" : " and standard input had not ended", advice);
+	if (p->exchange.ended)
+		program_say(
+		    ECHOC,
+		    ngettext("%s: %llu of %llu bytes came back: %s.", "%s: %llu of %llu bytes came back: %s.", of), what,
+		    back, of, advice);
+	else
+		program_say(ECHOC,
+		            ngettext("%s: %llu of %llu bytes came back and standard input had not ended: %s.",
+		                     "%s: %llu of %llu bytes came back and standard input had not ended: %s.", of),
+		            what, back, of, advice);
 	fail(p);
 }
 
 /* Somebody or something has changed what came, and TLS has seen it: that is no drop. */
 static void say_broken(struct pipe *p)
 {
-	char what[128];
+	char what[EXCHANGE_TEXT_MAX];
 
-	exchange_describe_end(&p->exchange, what, sizeof(what));
-	say_lost(p, what, "what lies on the way changes bytes, or the server is broken");
+	exchange_describe_end(&p->exchange, p->reach->where, what, sizeof(what));
+	say_lost(p, what, _("what lies on the way changes bytes, or the server is broken"));
 	p->status = STATUS_NO_SECRET;
 }
 
 static void come_back(struct pipe *p)
 {
-	char what[128];
+	char what[EXCHANGE_TEXT_MAX];
 	struct channel channel;
 
-	exchange_describe_end(&p->exchange, what, sizeof(what));
+	exchange_describe_end(&p->exchange, p->reach->where, what, sizeof(what));
 	exchange_detach(&p->exchange);
 	if (p->reach->address.raw && !p->reach->options->reconnect) {
-		say_lost(p, what, "try again, or let --reconnect send the rest again");
+		say_lost(p, what, _("try again, or let --reconnect send the rest again"));
 		return;
 	}
 	enum status status = reach_again(p->reach, what, exchange_missing(&p->exchange), &channel);
@@ -112,7 +126,8 @@ static void come_back(struct pipe *p)
 		exchange_attach(&p->exchange, &channel);
 		p->stall_ms = WAIT_FOR_EVER;
 	} else if (status == STATUS_UNREACHABLE) {
-		say_lost(p, "did not come back in time", "see what happened to the server, or give --retry-time more");
+		snprintf(what, sizeof(what), _("%s did not come back in time"), p->reach->where);
+		say_lost(p, what, _("see what happened to the server, or give --retry-time more"));
 	} else {
 		p->over = true;
 		p->status = status;
@@ -148,21 +163,26 @@ static void await_farewell(struct pipe *p)
 		p->farewell_ms = wait_now_ms() + FAREWELL_MS;
 	if (wait_now_ms() < p->farewell_ms)
 		return;
-	program_say(ECHOC,
-	            "every byte came back, but %s kept the connection open for %d s after: it may not know half-close.",
-	            p->reach->where, FAREWELL_MS / 1000);
+	program_say(
+	    ECHOC,
+	    _("every byte came back, but %s kept the connection open for %d s after: it may not know half-close."),
+	    p->reach->where, FAREWELL_MS / 1000);
 	p->over = true;
 }
 
 /* A far end that swallows bytes and says nothing must not hold up whoever waits for us. */
 static void await_progress(struct pipe *p)
 {
-	if (p->over || exchange_missing(&p->exchange) == 0)
+	char what[EXCHANGE_TEXT_MAX];
+
+	if (p->over || exchange_missing(&p->exchange) == 0) {
 		p->stall_ms = WAIT_FOR_EVER;
-	else if (p->stall_ms == WAIT_FOR_EVER)
+	} else if (p->stall_ms == WAIT_FOR_EVER) {
 		p->stall_ms = wait_now_ms() + STALL_MS;
-	else if (wait_now_ms() >= p->stall_ms)
-		say_lost(p, "let no byte come back for 5 minutes", "the far end may be stuck");
+	} else if (wait_now_ms() >= p->stall_ms) {
+		snprintf(what, sizeof(what), _("%s let no byte come back for 5 minutes"), p->reach->where);
+		say_lost(p, what, _("the far end may be stuck"));
+	}
 }
 
 static int timeout_ms(const struct pipe *p)
@@ -216,7 +236,7 @@ enum status pipe_run(struct reach *reach)
 	struct channel channel;
 
 	if (exchange_init(&p.exchange)) {
-		program_say(ECHOC, "there is no memory for a window of 1 MiB: free some and try again.");
+		program_say(ECHOC, _("there is no memory for a window of 1 MiB: free some and try again."));
 		return STATUS_LOST;
 	}
 	enum status status = reach_first(reach, &channel);

@@ -13,6 +13,7 @@
 #include "program.h"
 #include "text.h"
 #include "wait.h"
+#include "words.h"
 
 void reach_init(struct reach *r, const struct options *options, const struct address *address, const char *user)
 {
@@ -50,7 +51,7 @@ static bool may_send_secret(struct reach *r, bool is_local)
 	if (!r->options->allow_cleartext)
 		return false;
 	if (!r->warned)
-		program_say(ECHOC, "warning: the password goes to %s unencrypted, for everyone on the way to read.",
+		program_say(ECHOC, _("warning: the password goes to %s unencrypted, for everyone on the way to read."),
 		            r->where);
 	r->warned = true;
 	return true;
@@ -75,7 +76,7 @@ static enum login_outcome greet(struct reach *r, struct channel *c, struct login
 		return outcome;
 	int local = login_path_is_local(c->fd);
 	if (local < 0) {
-		snprintf(report->text, sizeof(report->text), "%s", strerror(-local));
+		snprintf(report->text, sizeof(report->text), "%s", words_error(-local));
 		return LOGIN_ENDED;
 	}
 	*is_safe = local;
@@ -116,9 +117,9 @@ static bool log_in(struct reach *r, struct channel *c, bool first, struct troubl
 	r->idle_limit_s = report.idle_limit_s;
 	(void)text_copy(r->seen_as, sizeof(r->seen_as), report.seen_as);
 	if (report.created && !r->options->quiet)
-		program_say(ECHOC, "registered %s at %s.", r->shown_user, r->where);
+		program_say(ECHOC, _("registered %s at %s."), r->shown_user, r->where);
 	if (report.resumed && first && !r->options->quiet)
-		program_say(ECHOC, "resumed as %s at %s.", r->shown_user, r->where);
+		program_say(ECHOC, _("resumed as %s at %s."), r->shown_user, r->where);
 	return true;
 }
 
@@ -258,7 +259,7 @@ void reach_failed_json(const struct reach *r, enum status status)
 static void say_next(const struct reach *r, const struct trouble *trouble, uint64_t wait_ms)
 {
 	if (!r->options->quiet)
-		program_say(ECHOC, "%s; trying again in %.1f s.", trouble->sentence, (double)wait_ms / 1000);
+		program_say(ECHOC, _("%s; trying again in %.1f s."), trouble->sentence, (double)wait_ms / 1000);
 }
 
 enum status reach_first(struct reach *r, struct channel *c)
@@ -294,6 +295,25 @@ static uint64_t trouble_since(const struct reach *r, uint64_t now_ms)
 	return r->trouble_ms;
 }
 
+static void say_dropped(const struct reach *r, const char *what, uint64_t missing, uint64_t wait_ms)
+{
+	unsigned long long n = missing;
+
+	if (r->options->quiet)
+		return;
+	if (r->on_terminal)
+		program_say(ECHOC,
+		            ngettext("%s with %llu byte still to come back; coming back in %.1f s (Ctrl-C gives up).",
+		                     "%s with %llu bytes still to come back; coming back in %.1f s (Ctrl-C gives up).",
+		                     n),
+		            what, n, (double)wait_ms / 1000);
+	else
+		program_say(ECHOC,
+		            ngettext("%s with %llu byte still to come back; coming back in %.1f s.",
+		                     "%s with %llu bytes still to come back; coming back in %.1f s.", n),
+		            what, n, (double)wait_ms / 1000);
+}
+
 enum status reach_again(struct reach *r, const char *what, uint64_t missing, struct channel *c)
 {
 	uint64_t dropped = wait_now_ms();
@@ -302,10 +322,7 @@ enum status reach_again(struct reach *r, const char *what, uint64_t missing, str
 	r->trouble_ms = trouble_since(r, dropped);
 	uint64_t until = r->on_terminal ? WAIT_FOR_EVER : r->trouble_ms + r->options->retry_ms;
 	uint64_t wait = next_wait(r, until);
-	if (!r->options->quiet)
-		program_say(ECHOC, "%s %s with %llu bytes still to come back; coming back in %.1f s%s.", r->where, what,
-		            (unsigned long long)missing, (double)wait / 1000,
-		            r->on_terminal ? " (Ctrl-C gives up)" : "");
+	say_dropped(r, what, missing, wait);
 	for (;;) {
 		if (wait_now_ms() >= until)
 			return STATUS_UNREACHABLE;
@@ -321,6 +338,6 @@ enum status reach_again(struct reach *r, const char *what, uint64_t missing, str
 			say_next(r, &trouble, wait);
 	}
 	if (!r->options->quiet)
-		program_say(ECHOC, "back at %s after %.1f s.", r->where, (double)(wait_now_ms() - dropped) / 1000);
+		program_say(ECHOC, _("back at %s after %.1f s."), r->where, (double)(wait_now_ms() - dropped) / 1000);
 	return STATUS_FINE;
 }

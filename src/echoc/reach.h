@@ -66,7 +66,7 @@ void reach_fini(struct reach *);
 enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
 
 /*
- * Comes back after a drop: says what happened (a clause about the connection) and how many bytes are missing, waits,
+ * Comes back after a drop: says what happened (exchange_describe_end) and how many bytes are missing, waits,
  * dials and logs in. STATUS_UNREACHABLE: given up after the retry time.
  */
 enum status reach_again(struct reach *, const char *what, uint64_t missing, struct channel *) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "program.h"
 #include "status.h"
 #include "text.h"
+#include "words.h"
 
 static volatile sig_atomic_t caught; /* the signal that came while a password was being typed */
 
@@ -26,24 +27,37 @@ void secret_forget(struct secret *s)
 	explicit_bzero(s, sizeof(*s));
 }
 
-/* What is wrong with it as the argument of PASS, in words, or NULL. */
-static const char *problem(const char *text, size_t len)
+/* What is wrong with it as the argument of PASS. */
+enum problem { NO_PROBLEM, EMPTY, TOO_LONG, BAD_BYTES };
+
+static const struct {
+	const char *given, *typed;
+} sentences[] = {
+    [EMPTY] = {N_("the password in %s is empty: put the password alone in its first line."),
+               N_("that password is empty: type another, or Ctrl-D to leave.")},
+    [TOO_LONG] = {N_("the password in %s is too long for the protocol: put the password alone in its first line."),
+                  N_("that password is too long for the protocol: type another, or Ctrl-D to leave.")},
+    [BAD_BYTES] = {N_("the password in %s holds a NUL or a CR, which the protocol does not allow: put the password "
+                      "alone in its first line."),
+                   N_("that password holds a NUL or a CR, which the protocol does not allow: type another, or Ctrl-D "
+                      "to leave.")},
+};
+
+static enum problem find_problem(const char *text, size_t len)
 {
 	if (len == 0)
-		return "is empty";
+		return EMPTY;
 	if (len > WIRE_SECRET_LINE_MAX)
-		return "is too long for the protocol";
-	if (memchr(text, '\0', len) || memchr(text, '\r', len))
-		return "holds a NUL or a CR, which the protocol does not allow";
-	return NULL;
+		return TOO_LONG;
+	return memchr(text, '\0', len) || memchr(text, '\r', len) ? BAD_BYTES : NO_PROBLEM;
 }
 
 static int keep(const char *where, const char *text, size_t len, struct secret *out)
 {
-	const char *why = problem(text, len);
+	enum problem problem = find_problem(text, len);
 
-	if (why) {
-		program_say(ECHOC, "the password in %s %s: put the password alone in its first line.", where, why);
+	if (problem) {
+		program_say(ECHOC, _(sentences[problem].given), where);
 		return -EINVAL;
 	}
 	memcpy(out->text, text, len);
@@ -87,7 +101,7 @@ static int load_file(const char *file, struct secret *out)
 	int err = len < 0 ? (int)len : keep(file, buf, (size_t)len, out);
 	explicit_bzero(buf, sizeof(buf));
 	if (len < 0)
-		program_say(ECHOC, "cannot read the password file %s: %s.", file, strerror((int)-len));
+		program_say(ECHOC, _("cannot read the password file %s: %s."), file, words_error((int)-len));
 	return err;
 }
 
@@ -185,35 +199,35 @@ static int ask_one(int tty, const char *text, struct secret *out)
 		if (err && err != -E2BIG)
 			return err;
 		out->len = strlen(out->text);
-		const char *why = err ? "is too long for the protocol" : problem(out->text, out->len);
-		if (!why)
+		enum problem problem = err ? TOO_LONG : find_problem(out->text, out->len);
+		if (!problem)
 			return 0;
-		program_say(ECHOC, "that password %s: type another, or Ctrl-D to leave.", why);
+		program_say(ECHOC, "%s", _(sentences[problem].typed));
 	}
 }
 
 static int ask_new(int tty, const char *user, struct secret *out)
 {
-	char shown[WIRE_NAME_LINE_MAX * 4 + 1], text[sizeof(shown) + 64];
+	char shown[WIRE_NAME_LINE_MAX * 4 + 1], text[sizeof(shown) + 256];
 	struct secret again = {0};
 	int err;
 
 	text_escape_utf8(shown, sizeof(shown), user, strlen(user));
-	snprintf(text, sizeof(text), "No account named %s yet. New password: ", shown);
+	snprintf(text, sizeof(text), _("No account named %s yet. New password: "), shown);
 	for (;;) {
 		err = ask_one(tty, text, out);
 		if (err)
 			break;
 		if (out->len < WIRE_SECRET_BYTES_MIN || out->len > WIRE_SECRET_BYTES_MAX) {
 			program_say(ECHOC,
-			            "a new account's password has %d to %d bytes, and this has %zu: type another.",
+			            _("a new account's password has %d to %d bytes, and this has %zu: type another."),
 			            WIRE_SECRET_BYTES_MIN, WIRE_SECRET_BYTES_MAX, out->len);
 			continue;
 		}
-		err = ask_one(tty, "The same again: ", &again);
+		err = ask_one(tty, _("The same again: "), &again);
 		if (err || (again.len == out->len && memcmp(again.text, out->text, out->len) == 0))
 			break;
-		program_say(ECHOC, "the two differ: type the new password again, twice.");
+		program_say(ECHOC, _("the two differ: type the new password again, twice."));
 	}
 	secret_forget(&again);
 	return err;
@@ -226,7 +240,7 @@ int secret_ask(const char *user, bool creates, struct secret *out)
 	if (tty < 0)
 		return tty;
 	secret_forget(out);
-	int err = creates ? ask_new(tty, user, out) : ask_one(tty, "Password: ", out);
+	int err = creates ? ask_new(tty, user, out) : ask_one(tty, _("Password: "), out);
 	close(tty);
 	if (err)
 		secret_forget(out);

@@ -184,10 +184,10 @@ static void sum_up(struct talk *t)
 
 static void come_back(struct talk *t)
 {
-	char what[128];
+	char what[EXCHANGE_TEXT_MAX];
 	struct channel channel;
 
-	exchange_describe_end(&t->exchange, what, sizeof(what));
+	exchange_describe_end(&t->exchange, t->reach->where, what, sizeof(what));
 	exchange_detach(&t->exchange);
 	if (t->leave_ms) {
 		sum_up(t);
@@ -195,7 +195,7 @@ static void come_back(struct talk *t)
 	}
 	leave_prompt(t);
 	if (t->reach->address.raw && !t->reach->options->reconnect) {
-		program_say(ECHOC, "%s %s: dial again, or let --reconnect do it.", t->reach->where, what);
+		program_say(ECHOC, "%s: dial again, or let --reconnect do it.", what);
 		sum_up(t);
 		return;
 	}
@@ -221,12 +221,11 @@ static void say_damaged(struct talk *t)
 /* Somebody or something has changed what came, and TLS has seen it: that is no drop. */
 static void say_broken(struct talk *t)
 {
-	char what[128];
+	char what[EXCHANGE_TEXT_MAX];
 
-	exchange_describe_end(&t->exchange, what, sizeof(what));
+	exchange_describe_end(&t->exchange, t->reach->where, what, sizeof(what));
 	leave_prompt(t);
-	program_say(ECHOC, "%s %s: what lies on the way changes bytes, or the server is broken.", t->reach->where,
-	            what);
+	program_say(ECHOC, "%s: what lies on the way changes bytes, or the server is broken.", what);
 	sum_up(t);
 	t->status = STATUS_NO_SECRET;
 }

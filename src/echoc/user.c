@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "text.h"
+#include "words.h"
 
 bool user_login_name(char name[USER_NAME_MAX])
 {
@@ -28,17 +29,17 @@ const char *user_problem(const char *name)
 	size_t left = strlen(name), chars = 0;
 
 	if (left == 0)
-		return "a name has at least one character";
+		return N_("a name has at least one character");
 	while (left > 0) {
 		unsigned c = 0;
 		size_t n = text_utf8_char(name, left, &c);
 		if (n == 0)
-			return "a name is UTF-8 text, and this is not";
+			return N_("a name is UTF-8 text, and this is not");
 		if (!is_allowed(c))
-			return "a name holds letters, digits and . _ - + @ only";
+			return N_("a name holds letters, digits and . _ - + @ only");
 		name += n;
 		left -= n;
 		chars++;
 	}
-	return chars > WIRE_NAME_CHARS_MAX ? "a name has at most 64 characters" : NULL;
+	return chars > WIRE_NAME_CHARS_MAX ? N_("a name has at most 64 characters") : NULL;
 }

@@ -8,8 +8,9 @@
 #include "json.h"
 #include "program.h"
 #include "text.h"
+#include "words.h"
 
-#define SENTENCE_MAX 1024
+#define SENTENCE_MAX 2048
 
 /* What a person gave is in the sentence, so it is made fit for a terminal as a whole. */
 static void say(bool json, int status, const char *fmt, va_list args)
@@ -46,7 +47,7 @@ int report_usage(bool json, const char *fmt, ...)
 	say(json, REPORT_USAGE, fmt, args);
 	va_end(args);
 	if (!json)
-		fputs("Try 'echoctl --help'.\n", stderr);
+		fprintf(stderr, _("Try '%s --help'.\n"), "echoctl");
 	return REPORT_USAGE;
 }
 
@@ -55,7 +56,8 @@ int report_print(const char *text, size_t len)
 	errno = 0;
 	if (fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0)
 		return REPORT_DONE;
-	program_say("echoctl", "Cannot write the answer on standard output: %s; it is incomplete.", strerror(errno));
+	program_say("echoctl", _("Cannot write the answer on standard output: %s; it is incomplete."),
+	            words_error(errno));
 	return REPORT_FAILED;
 }
 
@@ -68,7 +70,8 @@ int report_revoked(bool json, const char *name, int64_t count)
 	if (json)
 		len = snprintf(text, sizeof(text), "{\"revoked\": %lld}\n", (long long)count);
 	else
-		len = snprintf(text, sizeof(text), "%s: %lld token%s revoked\n", shown, (long long)count,
-		               count == 1 ? "" : "s");
+		len = snprintf(text, sizeof(text),
+		               ngettext("%s: %lld token revoked\n", "%s: %lld tokens revoked\n", (unsigned long)count),
+		               shown, (long long)count);
 	return report_print(text, (size_t)len);
 }

@@ -11,6 +11,7 @@
 #include "report.h"
 #include "server.h"
 #include "user.h"
+#include "words.h"
 
 /* One run of one command. */
 struct job {
@@ -28,7 +29,7 @@ static int show_lines(const struct job *j, char *answer, size_t len)
 
 	if (!out || answer_show(out, answer, len) || fflush(out) != 0)
 		status = report_fail(j->options->json, REPORT_FAILED,
-		                     "Cannot show what the server answered: memory is out; free some.");
+		                     _("Cannot show what the server answered: memory is out; free some."));
 	else
 		status = report_print(text, text_len);
 	if (out)
@@ -103,15 +104,16 @@ static int take_answer(const struct command *command, const struct job *j, char 
 	char *copy = malloc(len + 1); /* reading overwrites */
 
 	if (!copy)
-		return report_fail(json, REPORT_FAILED, "Cannot read the server's answer: memory is out; free some.");
+		return report_fail(json, REPORT_FAILED,
+		                   _("Cannot read the server's answer: memory is out; free some."));
 	memcpy(copy, answer, len);
 	int status;
 	if (answer_show(NULL, copy, len))
-		status =
-		    report_fail(json, REPORT_FAILED,
-		                "Cannot read what the server answered to '%s': it is no JSON document; see that echod "
-		                "and echoctl are of one version.",
-		                command->word);
+		status = report_fail(
+		    json, REPORT_FAILED,
+		    _("Cannot read what the server answered to '%s': it is no JSON document; see that echod "
+		      "and echoctl are of one version."),
+		    command->word);
 	else if (answer_member(answer, len, "error", sentence, sizeof(sentence)))
 		status = show_error(j, sentence, answer, len);
 	else
@@ -128,9 +130,10 @@ static int ask(const struct command *command, const struct job *j, int fd, const
 	snprintf(line, sizeof(line), "%s%s%s\n", command->word, *more ? " " : "", more);
 	ssize_t len = server_ask(fd, line, &answer);
 	if (len < 0)
-		return report_fail(j->options->json, REPORT_UNREACHABLE,
-		                   "The server in %.300s did not answer to '%s': %s; try again, or look into its log.",
-		                   folder, command->word, strerror((int)-len));
+		return report_fail(
+		    j->options->json, REPORT_UNREACHABLE,
+		    _("The server in %.300s did not answer to '%s': %s; try again, or look into its log."), folder,
+		    command->word, words_error((int)-len));
 	int status = take_answer(command, j, answer, (size_t)len);
 	free(answer);
 	return status;
@@ -143,15 +146,15 @@ static int run(const struct command *command, const struct job *j)
 	if (!folder)
 		return report_fail(
 		    j->options->json, REPORT_FAILED,
-		    "Cannot tell where the server keeps its state: there is no home directory; give --state.");
+		    _("Cannot tell where the server keeps its state: there is no home directory; give --state."));
 	int status, fd = server_dial(folder);
 	if (fd < 0 && command->wants_name) /* an account's business needs no server */
 		status = user_revoke(j->options, j->name);
 	else if (fd < 0)
-		status = report_fail(
-		    j->options->json, REPORT_UNREACHABLE,
-		    "No running server answers in %.300s (%s); start echod, or name its state directory with --state.",
-		    folder, strerror(-fd));
+		status = report_fail(j->options->json, REPORT_UNREACHABLE,
+		                     _("No running server answers in %.300s (%s); start echod, or name its state "
+		                       "directory with --state."),
+		                     folder, words_error(-fd));
 	else
 		status = ask(command, j, fd, folder);
 	if (fd >= 0)
@@ -164,8 +167,8 @@ static int run(const struct command *command, const struct job *j)
 static int refuse(const struct options *o)
 {
 	if (strcmp(o->word[0], "revoke") == 0 && o->words == 1)
-		return report_usage(o->json, "'revoke' wants the NAME of an account after it.");
-	return report_usage(o->json, "'%s' does not want the word '%.100s'.", o->word[0],
+		return report_usage(o->json, _("'revoke' wants the NAME of an account after it."));
+	return report_usage(o->json, _("'%s' does not want the word '%.100s'."), o->word[0],
 	                    o->word[strcmp(o->word[0], "revoke") == 0 ? 2 : 1]);
 }
 
@@ -178,7 +181,7 @@ int running_run(const struct options *o)
 		return refuse(o);
 	if (command->wants_name && name_normalise(o->word[1], strlen(o->word[1]), job.name))
 		return report_usage(
-		    o->json, "'%.100s' is not a name: give 1 to 64 letters and digits of any script, and . _ - + @.",
+		    o->json, _("'%.100s' is not a name: give 1 to 64 letters and digits of any script, and . _ - + @."),
 		    o->word[1]);
 	return run(command, &job);
 }

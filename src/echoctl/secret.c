@@ -12,6 +12,7 @@
 
 #include "name.h"
 #include "report.h"
+#include "words.h"
 
 /* Cuts the secret at its first line's end. Returns whether there was one. */
 static bool cut_line(struct secret *s)
@@ -121,22 +122,22 @@ static int ask(const char *prompt, struct secret *s)
 
 static int ask_twice(const struct options *o, const char *name, struct secret *s)
 {
-	char prompt[NAME_BYTES_MAX + 32];
+	char prompt[NAME_BYTES_MAX + 128];
 	struct secret again = {.len = 0};
 
-	snprintf(prompt, sizeof(prompt), "Password for %s: ", name);
+	snprintf(prompt, sizeof(prompt), _("Password for %s: "), name);
 	int err = ask(prompt, s);
 	if (!err)
-		err = ask("The same again: ", &again);
+		err = ask(_("The same again: "), &again);
 	bool same = s->len == again.len && memcmp(s->bytes, again.bytes, s->len) == 0;
 	password_wipe(&again, sizeof(again));
 	if (err)
 		return report_fail(o->json, REPORT_FAILED,
-		                   "Cannot read a password on the terminal: %s; give it with --password-file.",
-		                   strerror(-err));
+		                   _("Cannot read a password on the terminal: %s; give it with --password-file."),
+		                   words_error(-err));
 	if (!same)
 		return report_fail(o->json, REPORT_FAILED,
-		                   "The two passwords for %s differ, and nothing was changed; try again.", name);
+		                   _("The two passwords for %s differ, and nothing was changed; try again."), name);
 	return REPORT_DONE;
 }
 
@@ -150,8 +151,8 @@ static int read_file(const struct options *o, const char *path, struct secret *s
 		close(fd);
 	if (err)
 		return report_fail(o->json, REPORT_FAILED,
-		                   "Cannot read the password from %.300s: %s; name a file that you may read.",
-		                   is_stdin ? "standard input" : path, strerror(-err));
+		                   _("Cannot read the password from %.300s: %s; name a file that you may read."),
+		                   is_stdin ? _("standard input") : path, words_error(-err));
 	return REPORT_DONE;
 }
 
@@ -170,6 +171,6 @@ int secret_read(const struct options *o, const char *name, struct secret *s)
 		return status;
 	return report_fail(
 	    o->json, REPORT_FAILED,
-	    "The password for %s was not taken: it must have %d to %d bytes, and no NUL or CR; choose another.", name,
-	    PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX);
+	    _("The password for %s was not taken: it must have %d to %d bytes, and no NUL or CR; choose another."),
+	    name, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX);
 }

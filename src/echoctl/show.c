@@ -7,6 +7,7 @@
 #include "json.h"
 #include "table.h"
 #include "text.h"
+#include "words.h"
 
 static void write_object(FILE *out, const struct account *a)
 {
@@ -34,10 +35,10 @@ static void write_lines(FILE *out, const struct account *a)
 	text_escape_utf8(address, sizeof(address), a->last_address, strlen(a->last_address));
 	clock_format_s(created, a->created_us);
 	clock_format_s(login, a->last_login_us);
-	fprintf(out, "name: %s\ncreated: %s\nlast login: %s\nfrom: %s\n", name, created,
-	        a->last_login_us ? login : "never", address[0] ? address : "-");
-	fprintf(out, "logins: %" PRId64 "\nfailures since: %" PRId64 "\nstate: %s\n", a->logins, a->failures,
-	        a->disabled ? "disabled" : "enabled");
+	fprintf(out, _("name: %s\ncreated: %s\nlast login: %s\nfrom: %s\n"), name, created,
+	        a->last_login_us ? login : _("never"), address[0] ? address : "-");
+	fprintf(out, _("logins: %lld\nfailures since: %lld\nstate: %s\n"), (long long)a->logins, (long long)a->failures,
+	        a->disabled ? _("disabled") : _("enabled"));
 }
 
 struct array {
@@ -69,7 +70,7 @@ static enum store_result show_table(struct store *store, FILE *out)
 	if (result != STORE_OK)
 		return result;
 	if (t.rows == 0) {
-		fputs("No accounts yet; 'echoctl user add NAME' makes one.\n", out);
+		fputs(_("No accounts yet; 'echoctl user add NAME' makes one.\n"), out);
 		return STORE_OK;
 	}
 	table_begin(&t, out);

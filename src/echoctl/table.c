@@ -3,23 +3,18 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-#include <uniwidth.h>
 
 #include "clock.h"
 #include "text.h"
+#include "words.h"
 
 #define CELL_MAX (4 * NAME_BYTES_MAX + 1) /* each byte escaped */
 
 enum column { NAME, CREATED, LAST_LOGIN, FROM, LOGINS, FAILURES, STATE };
 static_assert(STATE + 1 == TABLE_COLUMNS, "as many as the header says");
 
-static const char *const heading[TABLE_COLUMNS] = {"NAME",   "CREATED",  "LAST LOGIN", "FROM",
-                                                   "LOGINS", "FAILURES", "STATE"};
-
-static int width_of(const char *cell)
-{
-	return u8_strwidth((const uint8_t *)cell, "UTF-8");
-}
+static const char *const heading[TABLE_COLUMNS] = {N_("NAME"),   N_("CREATED"),  N_("LAST LOGIN"), N_("FROM"),
+                                                   N_("LOGINS"), N_("FAILURES"), N_("STATE")};
 
 static void write_padding(FILE *out, int columns)
 {
@@ -28,7 +23,7 @@ static void write_padding(FILE *out, int columns)
 
 static void put(struct table *t, enum column column, const char *cell)
 {
-	int width = width_of(cell);
+	int width = (int)words_width(cell);
 
 	if (!t->out) {
 		if (width > t->width[column])
@@ -50,7 +45,7 @@ static void put(struct table *t, enum column column, const char *cell)
 static void put_heading(struct table *t)
 {
 	for (enum column c = NAME; c <= STATE; c++)
-		put(t, c, heading[c]);
+		put(t, c, _(heading[c]));
 }
 
 static void put_text(struct table *t, enum column column, const char *text)
@@ -66,7 +61,7 @@ static void put_time(struct table *t, enum column column, int64_t wall_us)
 	char cell[CLOCK_TEXT_MAX];
 
 	clock_format_s(cell, wall_us);
-	put(t, column, wall_us ? cell : "never");
+	put(t, column, wall_us ? cell : _("never"));
 }
 
 static void put_number(struct table *t, enum column column, int64_t n)
@@ -99,5 +94,5 @@ void table_row(struct table *t, const struct account *a)
 	put_text(t, FROM, a->last_address[0] ? a->last_address : "-");
 	put_number(t, LOGINS, a->logins);
 	put_number(t, FAILURES, a->failures);
-	put(t, STATE, a->disabled ? "disabled" : "enabled");
+	put(t, STATE, a->disabled ? _("disabled") : _("enabled"));
 }

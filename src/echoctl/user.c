@@ -12,6 +12,7 @@
 #include "show.h"
 #include "store.h"
 #include "text.h"
+#include "words.h"
 
 /* One run of one command. */
 struct job {
@@ -29,10 +30,11 @@ static int fail(const struct job *j, enum store_result result)
 	case STORE_TOO_MANY: /* nor does any have a limit */
 	case STORE_ABSENT:
 		return report_fail(j->options->json, REPORT_ACCOUNT,
-		                   "There is no account %s; 'echoctl user list' shows those that there are.", j->name);
+		                   _("There is no account %s; 'echoctl user list' shows those that there are."),
+		                   j->name);
 	case STORE_EXISTS:
 		return report_fail(j->options->json, REPORT_ACCOUNT,
-		                   "There is an account %s already; 'echoctl user passwd %s' changes its password.",
+		                   _("There is an account %s already; 'echoctl user passwd %s' changes its password."),
 		                   j->name, j->name);
 	case STORE_BUSY:
 	case STORE_UNAVAILABLE: return report_fail(j->options->json, REPORT_UNREACHABLE, "%s", store_why(j->store));
@@ -40,21 +42,21 @@ static int fail(const struct job *j, enum store_result result)
 	return REPORT_DONE;
 }
 
-/* Says what was done to the account. */
+/* Says what was done to the account: a participle, to be translated. */
 static int tell(const struct job *j, const char *done)
 {
 	char text[2 * 6 * NAME_BYTES_MAX];
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	if (!out)
-		return report_fail(j->options->json, REPORT_FAILED,
-		                   "The account %s is %s, but memory is out for saying so.", j->name, done);
+		return report_fail(j->options->json, REPORT_FAILED, _("%s: %s, but memory is out for saying so."),
+		                   j->name, _(done));
 	if (j->options->json) {
 		fputs("{\"name\": ", out);
 		json_string(out, j->name);
 		fprintf(out, ", \"done\": \"%s\"}\n", done);
 	} else {
-		fprintf(out, "%s: %s\n", j->name, done);
+		fprintf(out, "%s: %s\n", j->name, _(done));
 	}
 	size_t len = (size_t)ftell(out);
 	fclose(out);
@@ -66,8 +68,8 @@ static void warn_of_cheap_hash(const struct options *o)
 	if (o->cost.kib < PASSWORD_DEFAULT_KIB || o->cost.passes < PASSWORD_DEFAULT_PASSES)
 		program_say(
 		    "echoctl",
-		    "warning: a hash of %u KiB and %u passes is cheaper to guess than the default, %d KiB and %d; "
-		    "use it for tests only.",
+		    _("warning: a hash of %u KiB and %u passes is cheaper to guess than the default, %d KiB and %d; "
+		      "use it for tests only."),
 		    o->cost.kib, o->cost.passes, PASSWORD_DEFAULT_KIB, PASSWORD_DEFAULT_PASSES);
 }
 
@@ -86,7 +88,7 @@ static int make_hash(const struct job *j, char hash[PASSWORD_HASH_MAX])
 	if (err)
 		return report_fail(
 		    o->json, REPORT_FAILED,
-		    "Cannot hash the password for %s: memory is out; free some, or lower --hash-memory (%u KiB).",
+		    _("Cannot hash the password for %s: memory is out; free some, or lower --hash-memory (%u KiB)."),
 		    j->name, o->cost.kib);
 	return status;
 }
@@ -113,7 +115,7 @@ static int add(struct job *j)
 		return status;
 	result = store_add(j->store, j->name, hash, clock_wall_us());
 	password_wipe(hash, sizeof(hash));
-	return result == STORE_OK ? tell(j, "added") : fail(j, result);
+	return result == STORE_OK ? tell(j, N_("added")) : fail(j, result);
 }
 
 static int passwd(struct job *j)
@@ -128,28 +130,28 @@ static int passwd(struct job *j)
 		return status;
 	result = store_set_hash(j->store, j->name, hash, NULL);
 	password_wipe(hash, sizeof(hash));
-	return result == STORE_OK ? tell(j, "password changed") : fail(j, result);
+	return result == STORE_OK ? tell(j, N_("password changed")) : fail(j, result);
 }
 
 static int disable(struct job *j)
 {
 	enum store_result result = store_set_disabled(j->store, j->name, true);
 
-	return result == STORE_OK ? tell(j, "disabled") : fail(j, result);
+	return result == STORE_OK ? tell(j, N_("disabled")) : fail(j, result);
 }
 
 static int enable(struct job *j)
 {
 	enum store_result result = store_set_disabled(j->store, j->name, false);
 
-	return result == STORE_OK ? tell(j, "enabled") : fail(j, result);
+	return result == STORE_OK ? tell(j, N_("enabled")) : fail(j, result);
 }
 
 static int remove_account(struct job *j)
 {
 	enum store_result result = store_remove(j->store, j->name);
 
-	return result == STORE_OK ? tell(j, "removed") : fail(j, result);
+	return result == STORE_OK ? tell(j, N_("removed")) : fail(j, result);
 }
 
 /*
@@ -169,8 +171,8 @@ static int show(struct job *j)
 	else if (out)
 		result = show_all(j->store, j->options->json, out);
 	if (!out || fflush(out) != 0 || ferror(out))
-		status =
-		    report_fail(j->options->json, REPORT_FAILED, "Cannot show the accounts: memory is out; free some.");
+		status = report_fail(j->options->json, REPORT_FAILED,
+		                     _("Cannot show the accounts: memory is out; free some."));
 	else
 		status = result == STORE_OK ? report_print(text, len) : fail(j, result);
 	if (out)
@@ -220,14 +222,14 @@ static int run_on_store(int (*run)(struct job *), enum store_create create, stru
 
 	if (!where)
 		return report_fail(json, REPORT_FAILED,
-		                   "Cannot tell where the accounts are: there is no home directory; give --state.");
+		                   _("Cannot tell where the accounts are: there is no home directory; give --state."));
 	enum store_result result = store_open(&j->store, where, create, &created, why);
 	if (created)
-		program_say("echoctl", "made a new file for the accounts, %s.",
+		program_say("echoctl", _("made a new file for the accounts, %s."),
 		            strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where);
 	if (result == STORE_OK && store_was_upgraded(j->store))
 		program_say("echoctl",
-		            "the accounts' file %s was of an older version: from now on older echods refuse it.",
+		            _("the accounts' file %s was of an older version: from now on older echods refuse it."),
 		            strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where);
 	free(where);
 	if (result != STORE_OK)
@@ -261,20 +263,20 @@ int user_run(const struct options *o)
 	if (o->words < 2)
 		return report_usage(
 		    o->json,
-		    "What is to be done with the users? Say add, passwd, disable, enable, remove, list or show.");
+		    _("What is to be done with the users? Say add, passwd, disable, enable, remove, list or show."));
 	if (!command)
-		return report_usage(o->json, "There is no command 'user %.100s'.", o->word[1]);
+		return report_usage(o->json, _("There is no command 'user %.100s'."), o->word[1]);
 	if (command->wants_name && o->words < 3)
-		return report_usage(o->json, "'user %s' wants the NAME of an account after it.", command->word);
+		return report_usage(o->json, _("'user %s' wants the NAME of an account after it."), command->word);
 	if (o->words > 2 + command->wants_name)
-		return report_usage(o->json, "'user %s' does not want the word '%.100s'.", command->word,
+		return report_usage(o->json, _("'user %s' does not want the word '%.100s'."), command->word,
 		                    o->word[2 + command->wants_name]);
 	if (command->wants_name && name_normalise(o->word[2], strlen(o->word[2]), job.name))
 		return report_usage(
-		    o->json, "'%.100s' is not a name: give 1 to 64 letters and digits of any script, and . _ - + @.",
+		    o->json, _("'%.100s' is not a name: give 1 to 64 letters and digits of any script, and . _ - + @."),
 		    o->word[2]);
 	if (password_init())
 		return report_fail(o->json, REPORT_FAILED,
-		                   "Cannot start libsodium: it found no source of random numbers.");
+		                   _("Cannot start libsodium: it found no source of random numbers."));
 	return run_on_store(command->run, STORE_MAY_CREATE, &job);
 }

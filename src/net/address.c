@@ -9,11 +9,12 @@
 
 #include "number.h"
 #include "text.h"
+#include "words.h"
 
 #define LOOPBACK "127.0.0.1"
 
-static const char why_port[] = "a port is a whole number from 0 to 65535";
-static const char why_brackets[] = "an IPv6 address goes in brackets, as in [::1]:7862";
+static const char why_port[] = N_("a port is a whole number from 0 to 65535");
+static const char why_brackets[] = N_("an IPv6 address goes in brackets, as in [::1]:7862");
 
 static const struct {
 	const char *text;
@@ -57,9 +58,9 @@ static const char *parse_prefix(const char *text, struct address *a)
 static int parse_path(const char *path, struct address *a, const char **why)
 {
 	if (!*path)
-		return fail(why, "a unix address needs a path, as in unix:/run/echod.sock");
+		return fail(why, N_("a unix address needs a path, as in unix:/run/echod.sock"));
 	if (!text_copy(a->path, sizeof(a->path), path))
-		return fail(why, "a unix socket's path has at most 107 bytes: give a shorter one");
+		return fail(why, N_("a unix socket's path has at most 107 bytes: give a shorter one"));
 	return 0;
 }
 
@@ -93,7 +94,7 @@ static int parse_ports(const char *text, struct address *a, const char **why)
 	if (parse_port(text, (size_t)(dash - text), &a->first) || parse_port(dash + 1, strlen(dash + 1), &a->last))
 		return fail(why, why_port);
 	if (a->first == 0 || a->first > a->last)
-		return fail(why, "a range of ports is FIRST-LAST, with FIRST from 1 to LAST");
+		return fail(why, N_("a range of ports is FIRST-LAST, with FIRST from 1 to LAST"));
 	return 0;
 }
 
@@ -104,11 +105,11 @@ static int set_host(struct address *a, const char *host, size_t len, const char 
 		return 0;
 	}
 	if (len >= sizeof(a->host))
-		return fail(why, "a host name has at most 253 characters");
+		return fail(why, N_("a host name has at most 253 characters"));
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)host[i];
 		if (c <= ' ' || c == 0x7f || c == '/' || c == '[' || c == ']')
-			return fail(why, "a host name holds no space, control character, slash or bracket");
+			return fail(why, N_("a host name holds no space, control character, slash or bracket"));
 	}
 	memcpy(a->host, host, len);
 	a->host[len] = '\0';
@@ -126,7 +127,7 @@ static int parse_host_port(const char *text, struct address *a, const char **why
 	int err;
 
 	if (!*text)
-		return fail(why, "an address is HOST, HOST:PORT, :PORT or PORT");
+		return fail(why, N_("an address is HOST, HOST:PORT, :PORT or PORT"));
 	if (all_digits(text)) { /* a bare number is a port */
 		text_copy(a->host, sizeof(a->host), LOOPBACK);
 		return parse_ports(text, a, why);
@@ -138,7 +139,7 @@ static int parse_host_port(const char *text, struct address *a, const char **why
 		if (end[1] == ':')
 			port = end + 2;
 		else if (end[1])
-			return fail(why, "after [IPv6] comes nothing, or a colon and a port");
+			return fail(why, N_("after [IPv6] comes nothing, or a colon and a port"));
 		text++;
 	} else {
 		end = strchr(text, ':');

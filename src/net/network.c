@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "words.h"
 
 #define MAPPED_BITS 96 /* ::ffff:0:0/96 (RFC 4291, 2.5.5.2) */
 
@@ -68,14 +69,15 @@ int network_parse(const char *text, struct network *out, const char **why)
 	uint64_t bits;
 
 	if (parse_ip(text, len, &n))
-		return fail(why, "a network is an IPv4 or IPv6 address and the length of its prefix, as in 10.0.0.0/8");
+		return fail(why,
+		            N_("a network is an IPv4 or IPv6 address and the length of its prefix, as in 10.0.0.0/8"));
 	unsigned size = n.family == AF_INET ? 32 : 128;
 	bits = size;
 	if (text[len] && number_parse(text + len + 1, 0, size, &bits))
-		return fail(why, n.family == AF_INET ? "behind the slash stands a number from 0 to 32"
-		                                     : "behind the slash stands a number from 0 to 128");
+		return fail(why, n.family == AF_INET ? N_("behind the slash stands a number from 0 to 32")
+		                                     : N_("behind the slash stands a number from 0 to 128"));
 	if (!is_zero_behind(n.ip, (unsigned)bits, size))
-		return fail(why, "the address has bits set behind the prefix; give the network's first address");
+		return fail(why, N_("the address has bits set behind the prefix; give the network's first address"));
 	n.bits = (uint8_t)bits;
 	if (n.family == AF_INET6 && n.bits >= MAPPED_BITS && is_mapped(n.ip))
 		become_v4(&n);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tls_context.h"
+#include "words.h"
 
 /*
  * Key updates are due every 2^24.5 records (RFC 8446, 5.5), and cost us what a few KiB of data do: so many are free,
@@ -266,7 +267,7 @@ static enum tls_result outcome(struct tls *t, int rc)
 	}
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 	if (!t->why)
-		t->why = reason ? reason : "the session is broken";
+		t->why = reason ? reason : N_("the session is broken");
 	ERR_clear_error();
 	return TLS_FAILED;
 }
@@ -294,7 +295,7 @@ enum tls_result tls_shake(struct tls *t, struct tls_wire *out)
 	if (result == TLS_DONE)
 		t->more = true; /* data may stand behind the last message already */
 	if (result == TLS_ENDED && !t->why)
-		t->why = "the other side ended it";
+		t->why = N_("the other side ended it");
 	return result == TLS_ENDED ? TLS_FAILED : result;
 }
 
@@ -303,7 +304,7 @@ static bool is_abused(struct tls *t)
 {
 	if (t->updates <= UPDATES_FREE + (t->bytes >> UPDATE_SHIFT))
 		return false;
-	t->why = "too many key updates";
+	t->why = N_("too many key updates");
 	return true;
 }
 

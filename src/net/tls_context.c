@@ -1,6 +1,7 @@
 #include "tls_context.h"
 
 #include "tls_trial.h"
+#include "words.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +24,7 @@ void tls_context_last_error(char why[TLS_WHY_MAX])
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	snprintf(why, TLS_WHY_MAX, "%s", reason ? reason : "memory is out");
+	snprintf(why, TLS_WHY_MAX, "%s", reason ? reason : N_("memory is out"));
 	ERR_clear_error();
 }
 
@@ -182,16 +183,16 @@ static int use_pem(SSL_CTX *ssl, const void *pem, size_t len, char why[TLS_WHY_M
 		return -EINVAL;
 	}
 	if (count == 0)
-		return refuse(why, "there is no certificate in it");
+		return refuse(why, N_("there is no certificate in it"));
 	EVP_PKEY *key = read_key(pem, len);
 	if (!key)
-		return refuse(why, memory_was_out() ? "memory is out"
-		                                    : "there is no key in it that is usable without a passphrase");
+		return refuse(why, memory_was_out() ? N_("memory is out")
+		                                    : N_("there is no key in it that is usable without a passphrase"));
 	int matches = X509_check_private_key(SSL_CTX_get0_certificate(ssl), key);
 	int used = matches == 1 ? SSL_CTX_use_PrivateKey(ssl, key) : 0;
 	EVP_PKEY_free(key);
 	if (matches != 1)
-		return refuse(why, "the key does not belong to the certificate");
+		return refuse(why, N_("the key does not belong to the certificate"));
 	if (used == 1)
 		return 0;
 	tls_context_last_error(why);
@@ -206,8 +207,8 @@ static int try_out(SSL_CTX *server, char why[TLS_WHY_MAX])
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
 	if (!good)
-		snprintf(why, TLS_WHY_MAX, "no TLS 1.3 handshake succeeds with it (%s)",
-		         reason ? reason : "memory is out");
+		snprintf(why, TLS_WHY_MAX, _("no TLS 1.3 handshake succeeds with it (%s)"),
+		         reason ? reason : N_("memory is out"));
 	tls_context_close(client);
 	ERR_clear_error();
 	return good ? 0 : -EINVAL;
@@ -218,7 +219,7 @@ int tls_context_open_server(struct tls_context **out, const void *pem, size_t le
 	struct tls_context *c = len <= INT32_MAX ? context_create(TLS_server_method()) : NULL;
 
 	if (!c) {
-		snprintf(why, TLS_WHY_MAX, "memory is out");
+		snprintf(why, TLS_WHY_MAX, N_("memory is out"));
 		return -ENOMEM;
 	}
 	c->is_server = true;

@@ -10,11 +10,11 @@
 #include "clock.h"
 #include "privileges.h"
 #include "text.h"
+#include "words.h"
 
-static int say_unreadable(char *why, const char *what, const char *path, int err)
+static int PRINTF_LIKE(2, 0) say_unreadable(char *why, const char *fmt, const char *path, int err)
 {
-	snprintf(why, CERTIFICATE_WHY_MAX, "cannot use the %s %.300s: %s, or give another with --%s.",
-	         strcmp(what, "key") == 0 ? "key" : "certificate", path, pem_why(err), what);
+	snprintf(why, CERTIFICATE_WHY_MAX, fmt, path, pem_why(err));
 	return -1;
 }
 
@@ -29,15 +29,18 @@ static int read_given(const struct certificate_source *from, struct pem *both, c
 	int cert_err = err || is_one ? 0 : pem_read(&cert, AT_FDCWD, from->cert, 0);
 	privileges_read_all(false);
 	if (err)
-		return say_unreadable(why, "key", from->key, err);
+		return say_unreadable(why, _("cannot use the key %.300s: %s, or give another with --key."), from->key,
+		                      err);
 	if (is_one) {
 		*both = key;
 		return 0;
 	}
-	err = cert_err ? say_unreadable(why, "cert", from->cert, cert_err) : 0;
+	err = cert_err ? say_unreadable(why, _("cannot use the certificate %.300s: %s, or give another with --cert."),
+	                                from->cert, cert_err)
+	               : 0;
 	if (!err && pem_join(both, &cert, &key)) {
-		snprintf(why, CERTIFICATE_WHY_MAX,
-		         "cannot read the key and the certificate: memory is out; free some.");
+		snprintf(why, CERTIFICATE_WHY_MAX, "%s",
+		         _("cannot read the key and the certificate: memory is out; free some."));
 		err = -1;
 	}
 	pem_wipe(&key);
@@ -53,9 +56,9 @@ static int try_given(const struct certificate_source *from, const struct pem *bo
 	if (!pem_try(both, facts, clause))
 		return 0;
 	snprintf(why, CERTIFICATE_WHY_MAX,
-	         "cannot serve TLS with the certificate %.300s and the key %.300s: %s; give two in PEM that belong "
-	         "together, without a passphrase.",
-	         from->cert, from->key, clause);
+	         _("cannot serve TLS with the certificate %.300s and the key %.300s: %s; give two in PEM that belong "
+	           "together, without a passphrase."),
+	         from->cert, from->key, _(clause));
 	return -1;
 }
 
@@ -74,9 +77,8 @@ int certificate_open(struct certificate *c, const struct certificate_source *fro
 		err = try_given(from, &both, &c->facts, why);
 	if (!err && (c->fd = pem_seal(&both)) < 0) {
 		snprintf(why, CERTIFICATE_WHY_MAX,
-		         "cannot hand over the certificate %.300s: %s; free some memory or "
-		         "descriptors.",
-		         c->path, strerror(-c->fd));
+		         _("cannot hand over the certificate %.300s: %s; free some memory or descriptors."), c->path,
+		         words_error(-c->fd));
 		c->fd = -1;
 		err = -1;
 	}

@@ -11,7 +11,7 @@
 #include "must.h"
 #include "pem.h"
 
-#define CERTIFICATE_WHY_MAX 1024
+#define CERTIFICATE_WHY_MAX 1536
 
 /* Where from: both files, or, both NULL, the server's own in the state directory. */
 struct certificate_source {

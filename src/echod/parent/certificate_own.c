@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "file.h"
 #include "text.h"
+#include "words.h"
 
 #define KEY_FILE   "tls.key"
 #define LOCK_FILE  "tls.lock"
@@ -27,7 +28,7 @@ struct own {
 
 static int say(const struct own *own, const char *name, const char *reason, const char *advice)
 {
-	snprintf(own->why, CERTIFICATE_WHY_MAX, "cannot use %s in the state directory %.300s: %s; %s.", name,
+	snprintf(own->why, CERTIFICATE_WHY_MAX, _("cannot use %s in the state directory %.300s: %s; %s."), name,
 	         own->state, reason, advice);
 	return -1;
 }
@@ -55,13 +56,13 @@ static enum look look(struct own *own)
 	if (err == -ENOENT)
 		return LOOK_NO_KEY;
 	if (err) {
-		say(own, KEY_FILE, pem_why(err), "give another certificate and key with --cert and --key");
+		say(own, KEY_FILE, pem_why(err), _("give another certificate and key with --cert and --key"));
 		return LOOK_FAILED;
 	}
 	if (pem_read(&own->cert, own->folder, CERTIFICATE_OWN_FILE, O_NOFOLLOW))
 		return LOOK_NO_CERTIFICATE;
 	if (pem_join(own->both, &own->cert, &own->key)) {
-		say(own, KEY_FILE, "memory is out", "free some");
+		say(own, KEY_FILE, _("memory is out"), _("free some"));
 		return LOOK_FAILED;
 	}
 	return pem_try(own->both, own->facts, clause) == 0 && lasts(own) ? LOOK_GOOD : LOOK_NO_CERTIFICATE;
@@ -90,7 +91,7 @@ static int make_key(struct own *own)
 
 	if (!err)
 		err = file_write_durably(own->folder, KEY_FILE, own->key.text, own->key.len);
-	return err ? say(own, KEY_FILE, strerror(-err), "free some space, or give --cert and --key") : 0;
+	return err ? say(own, KEY_FILE, words_error(-err), _("free some space, or give --cert and --key")) : 0;
 }
 
 static int make_certificate(struct own *own)
@@ -103,16 +104,17 @@ static int make_certificate(struct own *own)
 	                               &own->cert.len);
 	if (err == -EINVAL)
 		return say(
-		    own, KEY_FILE, "it holds no key",
-		    "restore it, or remove it to have another made, which clients that know this one will refuse");
+		    own, KEY_FILE, _("it holds no key"),
+		    _("restore it, or remove it to have another made, which clients that know this one will refuse"));
 	if (!err)
 		err = file_write_durably(own->folder, CERTIFICATE_OWN_FILE, own->cert.text, own->cert.len);
 	if (err)
-		return say(own, CERTIFICATE_OWN_FILE, strerror(-err), "free some space, or give --cert and --key");
+		return say(own, CERTIFICATE_OWN_FILE, words_error(-err),
+		           _("free some space, or give --cert and --key"));
 	if (pem_join(own->both, &own->cert, &own->key))
-		return say(own, CERTIFICATE_OWN_FILE, "memory is out", "free some");
+		return say(own, CERTIFICATE_OWN_FILE, _("memory is out"), _("free some"));
 	if (pem_try(own->both, own->facts, clause))
-		return say(own, CERTIFICATE_OWN_FILE, clause, "give --cert and --key");
+		return say(own, CERTIFICATE_OWN_FILE, _(clause), _("give --cert and --key"));
 	return 0;
 }
 
@@ -122,7 +124,7 @@ static int make(struct own *own, enum certificate_news *news)
 	int err = take_lock(own);
 
 	if (err)
-		return say(own, LOCK_FILE, strerror(-err), "see whether another echod hangs there");
+		return say(own, LOCK_FILE, words_error(-err), _("see whether another echod hangs there"));
 	forget(own);
 	enum look found = look(own);
 	switch (found) {
@@ -149,7 +151,7 @@ int certificate_own_read(const char *state, struct pem *both, struct pem_facts *
 	*news = CERTIFICATE_FOUND;
 	own.folder = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (own.folder < 0)
-		return say(&own, CERTIFICATE_OWN_FILE, strerror(errno), "give another with --state");
+		return say(&own, CERTIFICATE_OWN_FILE, words_error(errno), _("give another with --state"));
 	enum look found = look(&own);
 	if (found == LOOK_FAILED)
 		err = -1;

@@ -18,7 +18,7 @@ static void close_listeners(struct run *run)
 		if (err)
 			log_event(run->log, LOG_WARNING, "socket_left",
 			          "cannot remove %s: %s; the next server there does", run->listener[i].text,
-			          strerror(-err));
+			          strerrordesc_np(-err));
 	}
 	ready_take_back(run);
 }

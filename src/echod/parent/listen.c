@@ -15,8 +15,9 @@
 #include "socket.h"
 #include "stream.h"
 #include "text.h"
+#include "words.h"
 
-#define WHY_MAX   512
+#define WHY_MAX   1024
 #define TRIES_MAX 100
 
 static int give_up(char *why, const struct address *a, uint16_t port, const char *reason, const char *advice)
@@ -24,7 +25,7 @@ static int give_up(char *why, const struct address *a, uint16_t port, const char
 	char text[ADDRESS_TEXT_MAX];
 
 	address_format(a, port, text);
-	snprintf(why, WHY_MAX, "cannot listen on %s: %s; %s.", text, reason, advice);
+	snprintf(why, WHY_MAX, _("cannot listen on %s: %s; %s."), text, reason, advice);
 	return -1;
 }
 
@@ -33,16 +34,16 @@ static const char *advice_for(int err, const struct address *a, const struct opt
 	switch (err) {
 	case EADDRINUSE:
 		if (a->is_unix)
-			return "end the server that has it, or give another path";
-		return o->strict_port ? "give another port, or leave out --strict-port"
-		                      : "give another port, or --next-port to take the next free one";
+			return _("end the server that has it, or give another path");
+		return o->strict_port ? _("give another port, or leave out --strict-port")
+		                      : _("give another port, or --next-port to take the next free one");
 	case EACCES:
-		return a->is_unix ? "give a path in a folder that is yours"
-		                  : "ports below 1024 need root or CAP_NET_BIND_SERVICE: give a higher one";
+		return a->is_unix ? _("give a path in a folder that is yours")
+		                  : _("ports below 1024 need root or CAP_NET_BIND_SERVICE: give a higher one");
 	case EADDRNOTAVAIL:
-		return "that is no address of this machine: give one that is (see ip address), or 0.0.0.0 "
-		       "for all";
-	default: return "give another address";
+		return _("that is no address of this machine: give one that is (see ip address), or 0.0.0.0 "
+		         "for all");
+	default: return _("give another address");
 	}
 }
 
@@ -103,12 +104,12 @@ static int try_ports(struct listener *l, const struct addrinfo *ai, const struct
 		if (l->fd >= 0)
 			return 0;
 		if (l->fd != -EADDRINUSE || !moves)
-			return give_up(why, a, (uint16_t)port, strerror(-l->fd), advice_for(-l->fd, a, o));
+			return give_up(why, a, (uint16_t)port, words_error(-l->fd), advice_for(-l->fd, a, o));
 		log_busy(log, a, port);
 		port = port_after(a, port);
 		if (tries + 1 == TRIES_MAX || port > last)
-			return give_up(why, a, a->first, "neither that port nor those behind it are free",
-			               "give another port, or 0 to let the kernel choose");
+			return give_up(why, a, a->first, _("neither that port nor those behind it are free"),
+			               _("give another port, or 0 to let the kernel choose"));
 	}
 }
 
@@ -130,8 +131,8 @@ static int open_tcp(struct listener *l, const struct options *o, struct log *log
 	int err = getaddrinfo(l->address.host, NULL, &hints, &found);
 
 	if (err)
-		return give_up(why, &l->address, l->address.first, gai_strerror(err),
-		               "give a name or address of this machine");
+		return give_up(why, &l->address, l->address.first, _(gai_strerror(err)),
+		               _("give a name or address of this machine"));
 	err = try_ports(l, found, o, log, why);
 	if (!err) {
 		struct sockaddr_storage s = {0};
@@ -142,7 +143,8 @@ static int open_tcp(struct listener *l, const struct options *o, struct log *log
 		if (!l->port) {
 			freeaddrinfo(found);
 			(void)listen_close(l);
-			return give_up(why, &l->address, l->address.first, "its port cannot be found out", "try again");
+			return give_up(why, &l->address, l->address.first, _("its port cannot be found out"),
+			               _("try again"));
 		}
 		tune(l->fd, o);
 	}
@@ -229,7 +231,7 @@ static int open_unix(struct listener *l, const struct options *o, char *why)
 	if (err < 0) {
 		(void)listen_close(l);
 		return give_up(why, &l->address, 0,
-		               err == -EEXIST ? "something that is no socket has that path" : strerror(-err),
+		               err == -EEXIST ? _("something that is no socket has that path") : words_error(-err),
 		               advice_for(-err, &l->address, o));
 	}
 	l->local = true;

@@ -26,7 +26,7 @@ struct listener {
  * Opens what address says, on another port where the options allow it. Returns 0; or -1 with one sentence in why.
  */
 int listen_open(struct listener *, const struct address *, const struct options *, struct log *,
-                char why[512]) MUST_CHECK;
+                char why[1024]) MUST_CHECK;
 /*
  * Closes it; a unix socket that is still ours is removed. Harmless on one that is closed. Returns 0, or a negative
  * errno when the socket stays where it is, stale.

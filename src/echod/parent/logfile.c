@@ -8,10 +8,11 @@
 #include "family.h"
 #include "file.h"
 #include "program.h"
+#include "words.h"
 
 const char *logfile_name(const struct run *run)
 {
-	return run->options.log ? run->options.log : "standard error";
+	return run->options.log ? run->options.log : _("standard error");
 }
 
 int logfile_open(struct run *run)
@@ -28,8 +29,8 @@ int logfile_open(struct run *run)
 	}
 	if (!err)
 		return 0;
-	program_say("echod", "cannot open the log %s: %s; give another file with --log.", logfile_name(run),
-	            strerror(-err));
+	program_say("echod", _("cannot open the log %s: %s; give another file with --log."), logfile_name(run),
+	            words_error(-err));
 	return run->status = RUN_FAILED;
 }
 

@@ -6,11 +6,13 @@
 
 #include "program.h"
 #include "run.h"
+#include "words.h"
 
 int main(int argc, char **argv)
 {
 	static struct run run;
 
+	words_init();
 	program_fix_descriptors();
 	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* what we inherited is not for the children */
 	program_keep_secrets();

@@ -11,6 +11,7 @@
 #include "program.h"
 #include "text.h"
 #include "wire.h"
+#include "words.h"
 
 #define NAME "echod"
 
@@ -23,81 +24,78 @@
 
 #define BUSY_POLL_MAX_US 10000 /* a sleeping thread wakes in a fraction of that */
 
-static const char help[] =
-    "echod - an echo service that one can log in to\n"
-    "\n"
-    "Usage: echod [OPTION]...\n"
-    "\n"
-    "Without options it listens on this machine only (127.0.0.1, port 7862 or the next free one), lets new users\n"
-    "register, keeps them in ~/.local/state/echod/cli_info, reports on standard error, and prints one line when it\n"
-    "is ready:  ready listen=127.0.0.1:7862 pid=4242\n"
-    "\n"
-    "Where to listen:\n"
-    "  --listen ADDRESS      [login:|raw:|tls:|raw+tls:]HOST[:PORT|:FIRST-LAST], :PORT, PORT, unix:PATH or\n"
-    "                        raw+unix:PATH; may be repeated. login (the default) asks for a name and a password\n"
-    "                        first; raw is RFC 862 to the letter; tls is login inside TLS, raw+tls raw inside TLS.\n"
-    "                        Port 0 lets the kernel choose. IPv6 goes in brackets: [::1]:7862\n"
-    "  --ask                 ask for host and port\n"
-    "  --next-port           when a given port is busy, take the next free one (the default port does so by itself)\n"
-    "  --strict-port         never take another port\n"
-    "  --port-file FILE      write the port of each TCP listener there, one a line, once all listen\n"
-    "  --proxy-from CIDR     clients of the TCP listener named before that come from there, as 10.0.0.0/8, are "
-    "relays:\n"
-    "                        they must begin with a PROXY header (v1 or v2) that says whose connection it is; may be\n"
-    "                        repeated. Before the first --listen it holds for every TCP listener\n"
-    "  --socket-mode MODE    permissions of unix sockets, in octal (default 0600)\n"
-    "\n"
-    "Accounts:\n"
-    "  --state DIR           state directory (default $STATE_DIRECTORY, $XDG_STATE_HOME/echod, ~/.local/state/echod)\n"
-    "  --accounts sqlite:PATH  the accounts' file (default cli_info in the state directory)\n"
-    "  --register open|closed  may new users register? (default: only on listeners that no other machine reaches)\n"
-    "  --allow-cleartext     take passwords over unencrypted paths from other machines, too\n"
-    "  --token-life TIME     how long a resume token is good (default 8h)\n"
-    "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
-    "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"
-    "\n"
-    "TLS:\n"
-    "  --cert FILE           certificate and its chain for the tls: listeners, PEM\n"
-    "  --key FILE            its key, PEM; may be the same file. Without the two echod makes its own in the state\n"
-    "                        directory, renews it, and says its fingerprint; SIGHUP reads them again\n"
-    "\n"
-    "Who it is:\n"
-    "  --user NAME           started by root, become that user when the addresses are bound and the log is open\n"
-    "  --allow-root          started by root, stay root; one of the two must be given then\n"
-    "\n"
-    "Log:\n"
-    "  --log FILE|-          service messages go to FILE (default -, standard error); SIGHUP reopens it\n"
-    "  --log-level LEVEL     error, warning, info (default) or debug; debug reports each chunk\n"
-    "\n"
-    "Limits (durations like 250ms, 30s, 5m, off):\n"
-    "  --workers N           threads that serve (default: one per core)\n"
-    "  --busy-poll TIME      spin so long, as in 50us, before sleeping, while that pays (default off; at most 10ms)\n"
-    "  --max-connections N   (default: what the limit on open files allows)\n"
-    "  --address-connections N  at once from one address, IPv6 by /64 (default 256; 0: no limit)\n"
-    "  --address-rate N      new connections a second from one address (default 1000; 0: no limit)\n"
-    "  --address-accounts N  new accounts of one address in an hour (default 10; 0: no limit)\n"
-    "  --limit-local         hold these three for this machine's own addresses, too\n"
-    "  --max-accounts N      (default 100000; 0: no limit)\n"
-    "  --login-slots N       logins under way at once; beyond that, the oldest of the address with the most is closed\n"
-    "                        (default 1000)\n"
-    "  --unread-memory MIB   of the kernel, for connections whose clients do not read; beyond that, those that take "
-    "the\n"
-    "                        most are reset (default: half of where net.ipv4.tcp_mem says pressure; 0: no limit)\n"
-    "  --login-time TIME     to log in (default 30s)\n"
-    "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
-    "  --login-idle-time TIME  the same for one who logged in (default off)\n"
-    "  --stall-time TIME     without a client taking what waits for it (default 5m)\n"
-    "  --keepalive TIME      first TCP keepalive probe (default 60s)\n"
-    "  --address-failures N  logins that one address may fail at once, and 6 a minute from then on (default 10)\n"
-    "  --account-failures N  the same for one account from all addresses that never logged in to it (default 100)\n"
-    "  --failure-delay TIME  before the second refusal of an address; doubles up to 15s (default 2s)\n"
-    "  --drain TIME          at the end, for clients to take what waits for them (default 30s)\n"
-    "\n"
-    "  --help, --version\n"
-    "\n"
-    "Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP reopens the log and reads\n"
-    "the certificate again; SIGUSR1 reopens the log; SIGQUIT ends at once.\n"
-    "Status: 0 drained, 1 failed at start or forced, 2 usage, 3 address busy or not bindable.\n";
+/* Each part is translated by itself. */
+static const char *const help[] = {
+    N_("echod - an echo service that one can log in to\n"),
+    N_("Usage: echod [OPTION]...\n"),
+    N_("Without options it listens on this machine only (127.0.0.1, port 7862 or the next free one), lets new users\n"
+       "register, keeps them in ~/.local/state/echod/cli_info, reports on standard error, and prints one line when it\n"
+       "is ready:  ready listen=127.0.0.1:7862 pid=4242\n"),
+    N_("Where to listen:\n"
+       "  --listen ADDRESS      [login:|raw:|tls:|raw+tls:]HOST[:PORT|:FIRST-LAST], :PORT, PORT, unix:PATH or\n"
+       "                        raw+unix:PATH; may be repeated. login (the default) asks for a name and a password\n"
+       "                        first; raw is RFC 862 to the letter; tls is login inside TLS, raw+tls raw inside TLS.\n"
+       "                        Port 0 lets the kernel choose. IPv6 goes in brackets: [::1]:7862\n"
+       "  --ask                 ask for host and port\n"
+       "  --next-port           when a given port is busy, take the next free one (the default port does so by "
+       "itself)\n"
+       "  --strict-port         never take another port\n"
+       "  --port-file FILE      write the port of each TCP listener there, one a line, once all listen\n"
+       "  --proxy-from CIDR     clients of the TCP listener named before that come from there, as 10.0.0.0/8, are "
+       "relays:\n"
+       "                        they must begin with a PROXY header (v1 or v2) that says whose connection it is; may "
+       "be\n"
+       "                        repeated. Before the first --listen it holds for every TCP listener\n"
+       "  --socket-mode MODE    permissions of unix sockets, in octal (default 0600)\n"),
+    N_("Accounts:\n"
+       "  --state DIR           state directory (default $STATE_DIRECTORY, $XDG_STATE_HOME/echod, "
+       "~/.local/state/echod)\n"
+       "  --accounts sqlite:PATH  the accounts' file (default cli_info in the state directory)\n"
+       "  --register open|closed  may new users register? (default: only on listeners that no other machine reaches)\n"
+       "  --allow-cleartext     take passwords over unencrypted paths from other machines, too\n"
+       "  --token-life TIME     how long a resume token is good (default 8h)\n"
+       "  --hash-memory KIB     memory of a password hash (default 19456; less is for tests)\n"
+       "  --hash-passes N       passes of a password hash (default 2; less is for tests)\n"),
+    N_("TLS:\n"
+       "  --cert FILE           certificate and its chain for the tls: listeners, PEM\n"
+       "  --key FILE            its key, PEM; may be the same file. Without the two echod makes its own in the state\n"
+       "                        directory, renews it, and says its fingerprint; SIGHUP reads them again\n"),
+    N_("Who it is:\n"
+       "  --user NAME           started by root, become that user when the addresses are bound and the log is open\n"
+       "  --allow-root          started by root, stay root; one of the two must be given then\n"),
+    N_("Log:\n"
+       "  --log FILE|-          service messages go to FILE (default -, standard error); SIGHUP reopens it\n"
+       "  --log-level LEVEL     error, warning, info (default) or debug; debug reports each chunk\n"),
+    N_("Limits (durations like 250ms, 30s, 5m, off):\n"
+       "  --workers N           threads that serve (default: one per core)\n"
+       "  --busy-poll TIME      spin so long, as in 50us, before sleeping, while that pays (default off; at most "
+       "10ms)\n"
+       "  --max-connections N   (default: what the limit on open files allows)\n"
+       "  --address-connections N  at once from one address, IPv6 by /64 (default 256; 0: no limit)\n"
+       "  --address-rate N      new connections a second from one address (default 1000; 0: no limit)\n"
+       "  --address-accounts N  new accounts of one address in an hour (default 10; 0: no limit)\n"
+       "  --limit-local         hold these three for this machine's own addresses, too\n"
+       "  --max-accounts N      (default 100000; 0: no limit)\n"
+       "  --login-slots N       logins under way at once; beyond that, the oldest of the address with the most is "
+       "closed\n"
+       "                        (default 1000)\n"
+       "  --unread-memory MIB   of the kernel, for connections whose clients do not read; beyond that, those that take "
+       "the\n"
+       "                        most are reset (default: half of where net.ipv4.tcp_mem says pressure; 0: no limit)\n"
+       "  --login-time TIME     to log in (default 30s)\n"
+       "  --idle-time TIME      without a byte from a raw client (default 5m; off on loopback)\n"
+       "  --login-idle-time TIME  the same for one who logged in (default off)\n"
+       "  --stall-time TIME     without a client taking what waits for it (default 5m)\n"
+       "  --keepalive TIME      first TCP keepalive probe (default 60s)\n"
+       "  --address-failures N  logins that one address may fail at once, and 6 a minute from then on (default 10)\n"
+       "  --account-failures N  the same for one account from all addresses that never logged in to it (default 100)\n"
+       "  --failure-delay TIME  before the second refusal of an address; doubles up to 15s (default 2s)\n"
+       "  --drain TIME          at the end, for clients to take what waits for them (default 30s)\n"),
+    "  --help, --version\n",
+    N_("Signals: SIGTERM, SIGINT end politely, a second one at once; SIGHUP reopens the log and reads\n"
+       "the certificate again; SIGUSR1 reopens the log; SIGQUIT ends at once.\n"
+       "Status: 0 drained, 1 failed at start or forced, 2 usage, 3 address busy or not bindable.\n"),
+};
 
 enum {
 	OPT_LISTEN = 256,
@@ -188,9 +186,18 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static _Noreturn void print_help(void)
+{
+	for (size_t i = 0; i < array_size(help); i++) {
+		fputs(i ? "\n" : "", stdout);
+		fputs(_(help[i]), stdout);
+	}
+	exit(0);
+}
+
 static _Noreturn void out_of_memory(void)
 {
-	program_say(NAME, "cannot start: there is no memory for the options; free some and try again.");
+	program_say(NAME, _("cannot start: there is no memory for the options; free some and try again."));
 	exit(1);
 }
 
@@ -215,10 +222,10 @@ static void add_listener(struct options *o, const char *text)
 	const char *why;
 
 	if (o->listeners == ORDER_LISTENERS_MAX)
-		program_usage(NAME, "--listen '%s': at most %d listeners can be given.", text, ORDER_LISTENERS_MAX);
+		program_usage(NAME, _("--listen '%s': at most %d listeners can be given."), text, ORDER_LISTENERS_MAX);
 	struct address *a = &o->listen[o->listeners];
 	if (address_parse(text, WIRE_PORT, a, &why))
-		program_usage(NAME, "--listen '%s': %s.", text, why);
+		program_usage(NAME, "--listen '%s': %s.", text, _(why));
 	if (!a->is_unix)
 		o->proxy_from[o->listeners] = o->proxy_from_all;
 	o->listeners++;
@@ -230,13 +237,13 @@ static void add_relays(struct options *o, const char *text)
 	const char *why;
 
 	if (o->listeners && o->listen[o->listeners - 1].is_unix)
-		program_usage(NAME, "--proxy-from '%s': relays reach TCP listeners only; give it behind one of those.",
-		              text);
+		program_usage(
+		    NAME, _("--proxy-from '%s': relays reach TCP listeners only; give it behind one of those."), text);
 	if (list->count == NETWORKS_MAX)
-		program_usage(NAME, "--proxy-from '%s': at most %d networks can be given for a listener.", text,
+		program_usage(NAME, _("--proxy-from '%s': at most %d networks can be given for a listener."), text,
 		              NETWORKS_MAX);
 	if (network_parse(text, &list->network[list->count], &why))
-		program_usage(NAME, "--proxy-from '%s': %s.", text, why);
+		program_usage(NAME, "--proxy-from '%s': %s.", text, _(why));
 	list->count++;
 }
 
@@ -246,7 +253,7 @@ static mode_t parse_mode(const char *text)
 	unsigned long mode = strtoul(text, &end, 8);
 
 	if (!*text || *end || mode > 0777)
-		program_usage(NAME, "--socket-mode '%s': give permissions in octal, like 0660.", text);
+		program_usage(NAME, _("--socket-mode '%s': give permissions in octal, like 0660."), text);
 	return (mode_t)mode;
 }
 
@@ -255,7 +262,7 @@ static enum registration parse_registration(const char *text)
 	if (strcmp(text, "open") == 0)
 		return REGISTER_OPEN;
 	if (strcmp(text, "closed") != 0)
-		program_usage(NAME, "--register '%s': give open or closed.", text);
+		program_usage(NAME, _("--register '%s': give open or closed."), text);
 	return REGISTER_CLOSED;
 }
 
@@ -291,7 +298,7 @@ static void parse_option(struct options *o, int option, const char *value, struc
 	case OPT_LOG: o->log = strcmp(value, "-") == 0 ? NULL : value; break;
 	case OPT_LOG_LEVEL:
 		if (log_level_parse(value, &o->log_level))
-			program_usage(NAME, "--log-level '%s': give error, warning, info or debug.", value);
+			program_usage(NAME, _("--log-level '%s': give error, warning, info or debug."), value);
 		break;
 	case OPT_WORKERS: o->workers = (uint32_t)program_number(NAME, "--workers", value, 1, ORDER_WORKERS_MAX); break;
 	case OPT_BUSY_POLL: o->busy_poll_us = program_duration_us(NAME, "--busy-poll", value, BUSY_POLL_MAX_US); break;
@@ -333,11 +340,11 @@ static void parse_option(struct options *o, int option, const char *value, struc
 		break;
 	case OPT_FAILURE_DELAY: o->failure_delay_ms = program_duration_ms(NAME, "--failure-delay", value); break;
 	case OPT_DRAIN: o->drain_ms = program_duration_ms(NAME, "--drain", value); break;
-	case OPT_HELP: fputs(help, stdout); exit(0);
+	case OPT_HELP: print_help();
 	case OPT_VERSION:
 		printf("echod %s (built with %s; glibc %s)\n", ECHOD_VERSION, ECHOD_LIBRARIES, gnu_get_libc_version());
 		exit(0);
-	default: program_usage(NAME, "the options are not understood.");
+	default: program_usage(NAME, _("the options are not understood."));
 	}
 }
 
@@ -369,9 +376,9 @@ static void ask_listener(struct options *o)
 	const char *why;
 
 	for (;;) {
-		if (!ask_for("Host", "127.0.0.1", host, sizeof(host)) ||
-		    !ask_for("Port", "7862 or the next free", port, sizeof(port)))
-			program_usage(NAME, "--ask: the input ended before host and port were given.");
+		if (!ask_for(_("Host"), "127.0.0.1", host, sizeof(host)) ||
+		    !ask_for(_("Port"), _("7862 or the next free"), port, sizeof(port)))
+			program_usage(NAME, _("--ask: the input ended before host and port were given."));
 		bool is_v6 = strchr(host, ':') && *host != '[';
 		snprintf(text, sizeof(text), "%s%s%s%s%s", is_v6 ? "[" : "", *host ? host : "127.0.0.1",
 		         is_v6 ? "]" : "", *port ? ":" : "", port);
@@ -380,7 +387,7 @@ static void ask_listener(struct options *o)
 			o->listeners = 1;
 			return;
 		}
-		fprintf(stderr, "That is no address to listen on: %s.\n", why);
+		fprintf(stderr, _("That is no address to listen on: %s.\n"), _(why));
 	}
 }
 
@@ -429,10 +436,10 @@ static void check_tls(const struct options *o)
 	for (uint32_t i = 0; i < o->listeners; i++)
 		serves_tls |= o->listen[i].tls;
 	if (!o->cert != !o->key)
-		program_usage(NAME, "--cert and --key belong together: give both; they may name one file.");
+		program_usage(NAME, _("--cert and --key belong together: give both; they may name one file."));
 	if (o->cert && !serves_tls)
 		program_usage(
-		    NAME, "--cert and --key are for a TLS listener, and there is none: add --listen tls:HOST:PORT.");
+		    NAME, _("--cert and --key are for a TLS listener, and there is none: add --listen tls:HOST:PORT."));
 }
 
 static void check(struct options *o)
@@ -443,24 +450,24 @@ static void check(struct options *o)
 		out_of_memory();
 	free(o->state);
 	if (!state)
-		program_usage(NAME, "no state directory is known: give --state DIR, or set HOME.");
+		program_usage(NAME, _("no state directory is known: give --state DIR, or set HOME."));
 	o->state = state;
 	if (!o->accounts && asprintf(&o->accounts, "sqlite:%s/cli_info", state) < 0)
 		out_of_memory();
 	if (strncmp(o->accounts, "sqlite:", 7) != 0 || !o->accounts[7])
-		program_usage(NAME, "--accounts '%s': give sqlite:PATH.", o->accounts);
+		program_usage(NAME, _("--accounts '%s': give sqlite:PATH."), o->accounts);
 	if (strlen(o->accounts) >= ORDER_TEXT_MAX)
-		program_usage(NAME, "--accounts: the path is longer than %d bytes.", ORDER_TEXT_MAX - 1);
+		program_usage(NAME, _("--accounts: the path is longer than %d bytes."), ORDER_TEXT_MAX - 1);
 	if (o->next_port && o->strict_port)
-		program_usage(NAME, "--next-port and --strict-port exclude each other: give one.");
+		program_usage(NAME, _("--next-port and --strict-port exclude each other: give one."));
 	for (uint32_t i = 0; o->strict_port && i < o->listeners; i++) {
 		if (o->listen[i].port_kind == ADDRESS_PORT_RANGE)
-			program_usage(NAME, "--strict-port and a range of ports exclude each other: give one port.");
+			program_usage(NAME, _("--strict-port and a range of ports exclude each other: give one port."));
 	}
 	if (!o->login_ms)
-		program_usage(NAME, "--login-time off: a login must have a limit; give a duration.");
+		program_usage(NAME, _("--login-time off: a login must have a limit; give a duration."));
 	if (!o->token_life_ms)
-		program_usage(NAME, "--token-life off: a token must have an end; give a duration.");
+		program_usage(NAME, _("--token-life off: a token must have an end; give a duration."));
 	check_tls(o);
 }
 
@@ -475,18 +482,18 @@ void options_parse(struct options *o, int argc, char **argv)
 		if (option == 'h' || option == 'V')
 			option = option == 'h' ? OPT_HELP : OPT_VERSION;
 		if (option == ':')
-			program_usage(NAME, "%s needs a value.", argv[optind - 1]);
+			program_usage(NAME, _("%s needs a value."), argv[optind - 1]);
 		if (option == '?')
 			program_usage(NAME,
-			              "'%s' is not an option of echod, or is given a value that it does not take.",
+			              _("'%s' is not an option of echod, or is given a value that it does not take."),
 			              argv[optind - 1]);
 		parse_option(o, option, optarg, &w);
 	}
 	if (optind < argc)
-		program_usage(NAME, "'%s': echod takes options only; where to listen is given as --listen %s.",
+		program_usage(NAME, _("'%s': echod takes options only; where to listen is given as --listen %s."),
 		              argv[optind], argv[optind]);
 	if (w.ask && o->listeners)
-		program_usage(NAME, "--ask and --listen exclude each other: give one.");
+		program_usage(NAME, _("--ask and --listen exclude each other: give one."));
 	privileges_choose(&o->privileges, w.user, w.allow_root);
 	if (w.ask)
 		ask_listener(o);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "text.h"
+#include "words.h"
 
 /* The file is read once, so one that grows meanwhile is cut, and then is no PEM. */
 static int read_all(struct pem *pem, int fd, size_t size)
@@ -65,9 +67,9 @@ int pem_read_key(struct pem *pem, int folder, const char *name, int flags)
 const char *pem_why(int err)
 {
 	switch (err) {
-	case -EPERM: return "others than its owner may read or change it: chmod 600 it";
-	case -EINVAL: return "it is no file of at most 1 MiB";
-	default: return strerror(-err);
+	case -EPERM: return _("others than its owner may read or change it: chmod 600 it");
+	case -EINVAL: return _("it is no file of at most 1 MiB");
+	default: return words_error(-err);
 	}
 }
 
@@ -87,7 +89,7 @@ int pem_try(const struct pem *pem, struct pem_facts *facts, char why[TLS_WHY_MAX
 {
 	struct tls_context *context = NULL;
 
-	memcpy(why, "memory is out", sizeof("memory is out"));
+	(void)text_copy(why, TLS_WHY_MAX, N_("memory is out"));
 	int err = tls_context_open_server(&context, pem->text, pem->len, why);
 	if (err)
 		return err;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "program.h"
+#include "words.h"
 
 #define NAME "echod"
 
@@ -31,8 +32,8 @@ static void look_up(struct privileges *p)
 		return;
 	}
 	if (errno)
-		program_usage(NAME, "--user '%s': the users cannot be looked up: %s.", p->user, strerror(errno));
-	program_usage(NAME, "--user '%s': there is no such user on this machine; give one that is in passwd(5).",
+		program_usage(NAME, _("--user '%s': the users cannot be looked up: %s."), p->user, words_error(errno));
+	program_usage(NAME, _("--user '%s': there is no such user on this machine; give one that is in passwd(5)."),
 	              p->user);
 }
 
@@ -40,17 +41,18 @@ void privileges_choose(struct privileges *p, const char *user, bool allow_root)
 {
 	*p = (struct privileges){.user = user, .uid = (uid_t)-1, .gid = (gid_t)-1};
 	if (!user && geteuid() == 0 && !allow_root)
-		program_usage(NAME, "will not serve as root: name the user to become once the ports are bound, as in "
-		                    "--user nobody, or say --allow-root.");
+		program_usage(NAME, _("will not serve as root: name the user to become once the ports are bound, as in "
+		                      "--user nobody, or say --allow-root."));
 	if (!user)
 		return;
 	look_up(p);
 	if (p->uid == 0)
-		program_usage(NAME, "--user '%s': that is root; name another user, or say --allow-root instead.", user);
+		program_usage(NAME, _("--user '%s': that is root; name another user, or say --allow-root instead."),
+		              user);
 	if (geteuid() != 0 && p->uid != geteuid())
 		program_usage(NAME,
-		              "--user '%s': only root can become another user; start echod as root, or leave out "
-		              "--user.",
+		              _("--user '%s': only root can become another user; start echod as root, or leave out "
+		                "--user."),
 		              user);
 	if (geteuid() != 0) /* it is that user already */
 		*p = (struct privileges){.uid = (uid_t)-1, .gid = (gid_t)-1};

@@ -39,7 +39,7 @@ int ready_tell(struct run *run)
 	int err = control_publish(&run->control, line);
 	if (err)
 		log_event(run->log, LOG_WARNING, "ready_file", "cannot write the ready file in %s/run: %s",
-		          run->options.state, strerror(-err));
+		          run->options.state, strerrordesc_np(-err));
 	err = run->options.port_file ? write_port_file(run) : 0;
 	if (err)
 		return err;

@@ -18,12 +18,13 @@
 #include "program.h"
 #include "reload.h"
 #include "supervise.h"
+#include "words.h"
 
 #define NAME "echod"
 
 void run_fail(struct run *run, enum run_status status, const char *fmt, ...)
 {
-	char text[1024];
+	char text[2048];
 	va_list args;
 
 	va_start(args, fmt);
@@ -47,7 +48,7 @@ static void raise_file_limit(void)
 
 static int open_listeners(struct run *run)
 {
-	char why[512];
+	char why[1024];
 
 	for (; run->listeners < run->options.listeners; run->listeners++) {
 		struct listener *l = &run->listener[run->listeners];
@@ -130,8 +131,8 @@ static int open_control(struct run *run)
 
 	if (run->has_keeper && file_is_open_to_others(run->options.state)) {
 		run_fail(run, RUN_FAILED,
-		         "will not serve from the state directory %s: others than its owner may write in it; say "
-		         "chmod go-w %s, or give another with --state.",
+		         _("will not serve from the state directory %s: others than its owner may write in it; say "
+		           "chmod go-w %s, or give another with --state."),
 		         run->options.state, run->options.state);
 		return -EPERM;
 	}
@@ -142,13 +143,18 @@ static int open_control(struct run *run)
 	control_close(&run->control);
 	if (!run->has_keeper) { /* a raw server needs no state */
 		log_event(run->log, LOG_WARNING, "no_control", "no control socket in %s: %s", run->options.state,
-		          strerror(-err));
+		          strerrordesc_np(-err));
 		return 0;
 	}
 	const char *user = run->options.privileges.user;
-	run_fail(run, RUN_FAILED, "cannot use the state directory %s%s%s: %s; give another with --state%s.",
-	         run->options.state, user ? " as " : "", user ? user : "", strerror(-err),
-	         user ? ", as in --state /var/lib/echod" : "");
+	if (user)
+		run_fail(run, RUN_FAILED,
+		         _("cannot use the state directory %s as %s: %s; give another with --state, as in --state "
+		           "/var/lib/echod."),
+		         run->options.state, user, words_error(-err));
+	else
+		run_fail(run, RUN_FAILED, _("cannot use the state directory %s: %s; give another with --state."),
+		         run->options.state, words_error(-err));
 	return err;
 }
 
@@ -160,9 +166,13 @@ static int become_user(struct run *run)
 	if (p->user)
 		(void)!file_make_folder(run->options.state, p); /* open_control tries again, and says why not */
 	int err = privileges_drop(p);
-	if (err)
-		run_fail(run, RUN_FAILED, "cannot become %s: %s; start echod as that user instead.",
-		         p->user ? p->user : "a process without new privileges", strerror(-err));
+	if (err && p->user)
+		run_fail(run, RUN_FAILED, _("cannot become %s: %s; start echod as that user instead."), p->user,
+		         words_error(-err));
+	else if (err)
+		run_fail(run, RUN_FAILED,
+		         _("cannot become a process without new privileges: %s; start echod as that user instead."),
+		         words_error(-err));
 	return err;
 }
 
@@ -191,7 +201,7 @@ static int prepare(struct run *run, const sigset_t *set)
 	raise_file_limit();
 	if ((err = loop_init(&run->loop)) || (err = watch_signals(run, set)) ||
 	    (err = counters_create(&run->counters, &run->counters_fd))) {
-		run_fail(run, RUN_FAILED, "cannot start: %s.", strerror(-err));
+		run_fail(run, RUN_FAILED, _("cannot start: %s."), words_error(-err));
 		return err;
 	}
 	/* A server that cannot listen has not started: all that it says is why. */
@@ -226,6 +236,8 @@ int run_server(struct run *run)
 	block_signals(&signals);
 	if (logfile_open(run))
 		return (int)run->status;
+	if (run->options.log)
+		words_stay_english(); /* what is said at the start, the log gets too */
 	if (prepare(run, &signals))
 		ending_begin(run);
 	if (!supervise_all_ended(run) && loop_run(&run->loop))

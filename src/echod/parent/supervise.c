@@ -9,6 +9,7 @@
 #include "family.h"
 #include "logfile.h"
 #include "ready.h"
+#include "words.h"
 
 #define LAST_WORDS 8
 
@@ -21,10 +22,11 @@ static void be_ready(struct run *run)
 	run->phase = RUN_SERVING;
 	int err = ready_tell(run);
 	if (err) {
-		run_fail(run, RUN_FAILED, "cannot write the port file %s: %s; give another with --port-file.",
-		         run->options.port_file, strerror(-err));
+		run_fail(run, RUN_FAILED, _("cannot write the port file %s: %s; give another with --port-file."),
+		         run->options.port_file, words_error(-err));
 		ending_begin(run);
 	}
+	words_stay_english(); /* for what is said from here on is the log's and the control socket's */
 }
 
 static void child_said(struct run *run, struct child *child, const struct order *order)
@@ -107,8 +109,8 @@ static void keeper_ready(struct loop_source *source, uint32_t events)
 static int say_not_started(struct run *run, const struct child *child, int err)
 {
 	if (err)
-		run_fail(run, RUN_FAILED, "cannot start %s: %s; install it beside echod.", child->program,
-		         strerror(-err));
+		run_fail(run, RUN_FAILED, _("cannot start %s: %s; install it beside echod."), child->program,
+		         words_error(-err));
 	return err;
 }
 
@@ -179,9 +181,10 @@ static void child_ended(struct run *run, struct child *child, int how)
 	log_event(run->log, LOG_ERROR, "child_ended", "%s ended by %s %d", child->program, killed ? "signal" : "status",
 	          killed ? WTERMSIG(how) : WEXITSTATUS(how));
 	if (run->phase == RUN_STARTING) {
-		run_fail(run, RUN_FAILED, "%s ended by %s %d before it was ready; the log (%s) may say why.",
-		         child->program, killed ? "signal" : "status", killed ? WTERMSIG(how) : WEXITSTATUS(how),
-		         logfile_name(run));
+		run_fail(run, RUN_FAILED,
+		         killed ? _("%s ended by signal %d before it was ready; the log (%s) may say why.")
+		                : _("%s ended by status %d before it was ready; the log (%s) may say why."),
+		         child->program, killed ? WTERMSIG(how) : WEXITSTATUS(how), logfile_name(run));
 		ending_begin(run);
 	} else if (run->phase == RUN_DRAINING && child == &run->front) {
 		run->status = RUN_FAILED;
