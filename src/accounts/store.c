@@ -11,6 +11,7 @@
 #include "store_modes.h"
 #include "store_run.h"
 #include "store_token.h"
+#include "words.h"
 
 /* The path in where, absolute; the caller's to free. NULL, with a sentence in why. */
 static char *path_in(const char *where, char why[STORE_WHY_MAX])
@@ -21,7 +22,7 @@ static char *path_in(const char *where, char why[STORE_WHY_MAX])
 
 	if (!*path || path[strlen(path) - 1] == '/' || strncmp(path, "postgres", 8) == 0) {
 		snprintf(why, STORE_WHY_MAX,
-		         "Cannot open the accounts in '%.300s': that names no file; give sqlite:PATH.", where);
+		         _("Cannot open the accounts in '%.300s': that names no file; give sqlite:PATH."), where);
 		return NULL;
 	}
 	if (*path == '/')
@@ -31,9 +32,10 @@ static char *path_in(const char *where, char why[STORE_WHY_MAX])
 		absolute = NULL;
 	free(folder);
 	if (!absolute)
-		snprintf(why, STORE_WHY_MAX,
-		         "Cannot open the accounts in %.300s: no memory, or no current folder; give an absolute path.",
-		         path);
+		snprintf(
+		    why, STORE_WHY_MAX,
+		    _("Cannot open the accounts in %.300s: no memory, or no current folder; give an absolute path."),
+		    path);
 	return absolute;
 }
 
@@ -94,7 +96,7 @@ enum store_result store_open(struct store **out, const char *where, enum store_c
 	struct store *s = path ? calloc(1, sizeof(*s)) : NULL;
 	if (!s) {
 		if (path)
-			snprintf(why, STORE_WHY_MAX, "Cannot open the accounts in %.300s: memory is out; free some.",
+			snprintf(why, STORE_WHY_MAX, _("Cannot open the accounts in %.300s: memory is out; free some."),
 			         path);
 		free(path);
 		return STORE_UNAVAILABLE;
@@ -145,7 +147,7 @@ enum store_result store_find(struct store *s, const char *name, struct account *
 		return result;
 	int rc = store_run_find(s, name, out);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return store_run_fail(s, rc, "read");
+		return store_run_fail(s, rc, STORE_FILE_READ);
 	return rc == SQLITE_ROW ? STORE_OK : STORE_ABSENT;
 }
 
@@ -168,7 +170,7 @@ enum store_result store_each(struct store *s, int (*each)(void *arg, const struc
 	if (s->stmt[STORE_EACH])
 		store_run_release(s, STORE_EACH);
 	password_wipe(&account, sizeof(account));
-	return rc == SQLITE_OK || rc == SQLITE_DONE ? STORE_OK : store_run_fail(s, rc, "read");
+	return rc == SQLITE_OK || rc == SQLITE_DONE ? STORE_OK : store_run_fail(s, rc, STORE_FILE_READ);
 }
 
 /* Commits what store_run made of rc. The result is otherwise where no row changed. */

@@ -17,7 +17,7 @@
 
 #define STORE_BUSY_MS     5000
 #define STORE_ADDRESS_MAX 80
-#define STORE_WHY_MAX     512
+#define STORE_WHY_MAX     1024
 
 struct store;
 

@@ -13,6 +13,7 @@
 
 #include "store_schema.h"
 #include "text.h"
+#include "words.h"
 
 /* Of SQLite's file format (sqlite.org/fileformat2.html, 1.3). */
 #define HEADER_BYTES          100
@@ -20,43 +21,56 @@
 #define HEADER_USER_VERSION   60
 #define HEADER_APPLICATION_ID 68
 
-static enum store_result PRINTF_LIKE(3, 4) refuse(struct store_file *f, const char *doing, const char *fmt, ...)
+static const char *const sentences[] = {
+    [STORE_FILE_OPEN] = N_("Cannot open the accounts in %.200s: %s"),
+    [STORE_FILE_REACH] = N_("Cannot reach the accounts in %.200s: %s"),
+    [STORE_FILE_UPGRADE] = N_("Cannot upgrade the accounts in %.200s: %s"),
+    [STORE_FILE_READ] = N_("Cannot read the accounts in %.200s: %s"),
+    [STORE_FILE_CHANGE] = N_("Cannot change the accounts in %.200s: %s"),
+};
+
+/* fmt: a clause, and another with what to do. */
+static enum store_result PRINTF_LIKE(3, 4)
+    refuse(struct store_file *f, enum store_file_doing doing, const char *fmt, ...)
 {
+	char clauses[STORE_WHY_MAX];
 	va_list args;
-	int n = snprintf(f->why, sizeof(f->why), "Cannot %s the accounts in %.200s: ", doing, f->path);
 
 	va_start(args, fmt);
-	vsnprintf(f->why + n, sizeof(f->why) - (size_t)n, fmt, args);
+	vsnprintf(clauses, sizeof(clauses), fmt, args);
 	va_end(args);
+	snprintf(f->why, sizeof(f->why), _(sentences[doing]), f->path, clauses);
 	return STORE_UNAVAILABLE;
 }
 
-enum store_result store_file_explain(struct store_file *f, int rc, const char *doing)
+enum store_result store_file_explain(struct store_file *f, int rc, enum store_file_doing doing)
 {
 	int sys = f->db ? sqlite3_system_errno(f->db) : 0;
-	const char *cause = sys ? strerror(sys) : sqlite3_errstr(rc);
+	const char *cause = sys ? words_error(sys) : sqlite3_errstr(rc);
 
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
 		refuse(f, doing,
-		       "another process has kept them locked for %d s; try again, or see who has the file open.",
+		       _("another process has kept them locked for %d s; try again, or see who has the file open."),
 		       STORE_BUSY_MS / 1000);
 		return STORE_BUSY;
-	case SQLITE_FULL: return refuse(f, doing, "the disk is full; free some space.");
-	case SQLITE_NOMEM: return refuse(f, doing, "memory is out; free some.");
-	case SQLITE_CORRUPT: return refuse(f, doing, "the file is damaged; restore it from a copy, or move it away.");
+	case SQLITE_FULL: return refuse(f, doing, _("the disk is full; free some space."));
+	case SQLITE_NOMEM: return refuse(f, doing, _("memory is out; free some."));
+	case SQLITE_CORRUPT:
+		return refuse(f, doing, _("the file is damaged; restore it from a copy, or move it away."));
 	case SQLITE_NOTADB:
-		return refuse(f, doing, "the file is no SQLite database; name another one, or move this one away.");
+		return refuse(f, doing, _("the file is no SQLite database; name another one, or move this one away."));
 	case SQLITE_READONLY:
-		return refuse(f, doing, "they are read-only; let this user write the file and its folder.");
+		return refuse(f, doing, _("they are read-only; let this user write the file and its folder."));
 	case SQLITE_CANTOPEN:
-		return refuse(f, doing, "%s; check that this user may read and write the file and its folder.", cause);
-	case SQLITE_IOERR: return refuse(f, doing, "%s; check the disk that holds them.", cause);
-	case SQLITE_CONSTRAINT: return refuse(f, doing, "%.120s; nothing was written.", sqlite3_errmsg(f->db));
+		return refuse(f, doing, _("%s; check that this user may read and write the file and its folder."),
+		              cause);
+	case SQLITE_IOERR: return refuse(f, doing, _("%s; check the disk that holds them."), cause);
+	case SQLITE_CONSTRAINT: return refuse(f, doing, _("%.120s; nothing was written."), sqlite3_errmsg(f->db));
 	default:
-		return refuse(f, doing, "%.120s; restore the file from a copy, or move it away.",
+		return refuse(f, doing, _("%.120s; restore the file from a copy, or move it away."),
 		              /* unreached: without a handle SQLite says NOMEM */
 		              f->db ? sqlite3_errmsg(f->db) : cause);
 	}
@@ -90,16 +104,17 @@ static enum store_result look_before_open(struct store_file *f)
 	/* Not opened as a file: closing one drops the locks of every handle in this process (POSIX's fcntl). */
 	f->fd = open(f->path, O_PATH | O_CLOEXEC);
 	if (f->fd < 0 && errno == ENOENT)
-		return refuse(f, "open",
-		              "there is no such file; put it back, or make a new one with 'echoctl user add'.");
+		return refuse(f, STORE_FILE_OPEN,
+		              _("there is no such file; put it back, or make a new one with 'echoctl user add'."));
 	/* unreached: a path that may not be looked at, which tests/full/test_faults.py has */
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
-		return refuse(f, "open", "%s; check the path and that this user may enter its folders.",
-		              strerror(errno));
+		return refuse(f, STORE_FILE_OPEN, _("%s; check the path and that this user may enter its folders."),
+		              words_error(errno));
 	if (!S_ISREG(st.st_mode))
-		return refuse(f, "open", "that is not a file; name another one.");
+		return refuse(f, STORE_FILE_OPEN, _("that is not a file; name another one."));
 	if (st.st_size == 0) /* SQLite would take it for a new database, and somebody's accounts may have been there */
-		return refuse(f, "open", "the file is empty; restore it from a copy, or remove it to begin anew.");
+		return refuse(f, STORE_FILE_OPEN,
+		              _("the file is empty; restore it from a copy, or remove it to begin anew."));
 	f->id = (struct store_file_id){.dev = st.st_dev, .ino = st.st_ino};
 	return STORE_OK;
 }
@@ -125,13 +140,13 @@ static enum store_result check_header(struct store_file *f)
 	if (rc == SQLITE_IOERR_SHORT_READ)
 		rc = SQLITE_NOTADB;
 	if (rc != SQLITE_OK)
-		return store_file_explain(f, rc, "open");
+		return store_file_explain(f, rc, STORE_FILE_OPEN);
 	if (memcmp(header, HEADER_MAGIC, sizeof(HEADER_MAGIC)) != 0)
-		return store_file_explain(f, SQLITE_NOTADB, "open");
+		return store_file_explain(f, SQLITE_NOTADB, STORE_FILE_OPEN);
 	if (big_endian(header + HEADER_APPLICATION_ID) != STORE_APPLICATION_ID)
-		return refuse(f, "open", "it is another program's database; name another file.");
+		return refuse(f, STORE_FILE_OPEN, _("it is another program's database; name another file."));
 	if (big_endian(header + HEADER_USER_VERSION) > STORE_SCHEMA_VERSION)
-		return refuse(f, "open", "a newer echod made the file; install that version.");
+		return refuse(f, STORE_FILE_OPEN, _("a newer echod made the file; install that version."));
 	return STORE_OK;
 }
 
@@ -161,7 +176,7 @@ static enum store_result upgrade(struct store_file *f)
 	int rc = store_schema_upgrade(f->db);
 
 	if (rc != SQLITE_OK)
-		return store_file_explain(f, rc, "upgrade");
+		return store_file_explain(f, rc, STORE_FILE_UPGRADE);
 	f->was_upgraded = true;
 	return STORE_OK;
 }
@@ -177,14 +192,15 @@ static enum store_result check_content(struct store_file *f)
 	if (rc == SQLITE_OK)
 		rc = ask(f->db, "PRAGMA user_version", answer, sizeof(answer));
 	if (rc != SQLITE_OK)
-		return store_file_explain(f, rc, "open");
+		return store_file_explain(f, rc, STORE_FILE_OPEN);
 	bool is_old = strcmp(answer, "1") == 0; /* the header may be behind the log */
 	if (!is_old && strcmp(answer, "2") != 0)
-		return refuse(f, "open",
-		              "its schema is of version %.20s, and this program knows 1 and 2; install a newer echod.",
-		              answer);
+		return refuse(
+		    f, STORE_FILE_OPEN,
+		    _("its schema is of version %.20s, and this program knows 1 and 2; install a newer echod."),
+		    answer);
 	if (sqlite3_db_readonly(f->db, "main"))
-		return store_file_explain(f, SQLITE_READONLY, "open");
+		return store_file_explain(f, SQLITE_READONLY, STORE_FILE_OPEN);
 	if (f->was_checked)
 		text_copy(answer, sizeof(answer), "ok");
 	else
@@ -195,10 +211,11 @@ static enum store_result check_content(struct store_file *f)
 	if (rc == SQLITE_OK) /* a copy made by VACUUM INTO has lost it */
 		rc = ask(f->db, "PRAGMA journal_mode = WAL", answer, sizeof(answer));
 	if (rc != SQLITE_OK)
-		return store_file_explain(f, rc, "open");
+		return store_file_explain(f, rc, STORE_FILE_OPEN);
 	/* unreached: no file system of the tests lacks shared memory */
 	if (strcmp(answer, "wal") != 0)
-		return refuse(f, "open", "no write-ahead log is to be had there; put the file on a local disk.");
+		return refuse(f, STORE_FILE_OPEN,
+		              _("no write-ahead log is to be had there; put the file on a local disk."));
 	return is_old ? upgrade(f) : STORE_OK;
 }
 
@@ -216,7 +233,7 @@ enum store_result store_file_open(struct store_file *f)
 	    sqlite3_open_v2(f->path, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(f->db, STORE_BUSY_MS);
-	result = rc == SQLITE_OK ? check_header(f) : store_file_explain(f, rc, "open");
+	result = rc == SQLITE_OK ? check_header(f) : store_file_explain(f, rc, STORE_FILE_OPEN);
 	if (result == STORE_OK)
 		result = check_content(f);
 	f->log_id = (struct store_file_id){0};
@@ -283,8 +300,8 @@ enum store_file_state store_file_look(struct store_file *f)
 
 	if (stat(f->path, &st) < 0) {
 		enum store_file_state state = errno == ENOENT ? STORE_FILE_GONE : STORE_FILE_BARRED;
-		refuse(f, "reach", "%s; put the file back, or make a new one with 'echoctl user add'.",
-		       errno == ENOENT ? "the file has gone" : strerror(errno));
+		refuse(f, STORE_FILE_REACH, _("%s; put the file back, or make a new one with 'echoctl user add'."),
+		       errno == ENOENT ? _("the file has gone") : words_error(errno));
 		return state;
 	}
 	struct store_file_id now = {.dev = st.st_dev, .ino = st.st_ino};

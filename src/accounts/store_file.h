@@ -13,6 +13,9 @@ struct store_file_id {
 	ino_t ino;
 };
 
+/* What could not be done with the accounts. */
+enum store_file_doing { STORE_FILE_OPEN, STORE_FILE_REACH, STORE_FILE_UPGRADE, STORE_FILE_READ, STORE_FILE_CHANGE };
+
 struct store_file {
 	char *path;  /* absolute: a bare name could mean a URI to SQLite, and would mean another file after chdir */
 	sqlite3 *db; /* NULL while closed */
@@ -45,8 +48,8 @@ enum store_file_state store_file_look(struct store_file *) MUST_CHECK;
  */
 void store_file_part(struct store_file *);
 
-/* Puts SQLite's result rc, which came of doing (`read`, `change`), into a sentence in why. STORE_BUSY or
+/* Puts SQLite's result rc, which came of doing so, into a sentence in why. STORE_BUSY or
  * STORE_UNAVAILABLE. */
-enum store_result store_file_explain(struct store_file *, int rc, const char *doing);
+enum store_result store_file_explain(struct store_file *, int rc, enum store_file_doing);
 
 #endif

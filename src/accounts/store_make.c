@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "store_schema.h"
+#include "words.h"
 
 /* The folder that holds the absolute path; the caller's to free. */
 static char *folder_of(const char *path)
@@ -154,9 +155,9 @@ static enum store_result unavailable(const char *path, int err, char why[STORE_W
 {
 	snprintf(
 	    why, STORE_WHY_MAX,
-	    "Cannot make the accounts' file %.300s: %s; check that its folder is on a local disk, has room and may "
-	    "be written by this user.",
-	    path, strerror(-err));
+	    _("Cannot make the accounts' file %.300s: %s; check that its folder is on a local disk, has room and may "
+	      "be written by this user."),
+	    path, words_error(-err));
 	return STORE_UNAVAILABLE;
 }
 
@@ -175,8 +176,8 @@ enum store_result store_make(const char *path, bool *created, char why[STORE_WHY
 		free(temporary);
 		snprintf(
 		    why, STORE_WHY_MAX,
-		    "Cannot make the accounts' file %.200s: the log of an earlier one lies beside it and would get "
-		    "into the new one; put that file back, or stop its servers and remove %.40s-wal and -shm.",
+		    _("Cannot make the accounts' file %.200s: the log of an earlier one lies beside it and would get "
+		      "into the new one; put that file back, or stop its servers and remove %.40s-wal and -shm."),
 		    path, base);
 		return STORE_UNAVAILABLE;
 	}

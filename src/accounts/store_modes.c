@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "words.h"
+
 static bool others_may(const char *path, mode_t what, mode_t *mode)
 {
 	struct stat st;
@@ -22,8 +24,8 @@ enum store_modes store_modes_of(char *path, char why[STORE_WHY_MAX])
 	if (others_may(path, S_IWGRP | S_IWOTH, &mode)) {
 		snprintf(
 		    why, STORE_WHY_MAX,
-		    "Will not serve the accounts in %.200s: others than their owner may write them (mode %04o); say "
-		    "chmod go-rwx for that file.",
+		    _("Will not serve the accounts in %.200s: others than their owner may write them (mode %04o); say "
+		      "chmod go-rwx for that file."),
 		    path, mode);
 		return STORE_WRITABLE;
 	}
@@ -32,17 +34,18 @@ enum store_modes store_modes_of(char *path, char why[STORE_WHY_MAX])
 	bool is_open = others_may(path, S_IWGRP | S_IWOTH, &mode);
 	name[name == path] = kept;
 	if (is_open) {
-		snprintf(why, STORE_WHY_MAX,
-		         "Will not serve the accounts in %.200s: others than the owner of their folder may write in it "
-		         "(mode %04o); say chmod go-w for that folder, or move them into one of their own.",
-		         path, mode);
+		snprintf(
+		    why, STORE_WHY_MAX,
+		    _("Will not serve the accounts in %.200s: others than the owner of their folder may write in it "
+		      "(mode %04o); say chmod go-w for that folder, or move them into one of their own."),
+		    path, mode);
 		return STORE_WRITABLE;
 	}
 	if (others_may(path, S_IRGRP | S_IROTH, &mode)) {
 		snprintf(
 		    why, STORE_WHY_MAX,
-		    "Others than their owner may read the accounts in %.200s (mode %04o), and try passwords against "
-		    "them; say chmod go-rwx for that file.",
+		    _("Others than their owner may read the accounts in %.200s (mode %04o), and try passwords against "
+		      "them; say chmod go-rwx for that file."),
 		    path, mode);
 		return STORE_READABLE;
 	}

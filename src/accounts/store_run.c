@@ -101,7 +101,7 @@ int store_run(struct store *s, enum store_statement which, const struct store_va
  * After what says that the file or the disk is not to be trusted the file is closed, so that the next operation opens
  * it anew with all checks: that is how a store comes back by itself.
  */
-enum store_result store_run_fail(struct store *s, int rc, const char *doing)
+enum store_result store_run_fail(struct store *s, int rc, enum store_file_doing doing)
 {
 	enum store_result result = store_file_explain(&s->file, rc, doing);
 
@@ -132,7 +132,7 @@ enum store_result store_run_open(struct store *s)
 	int rc = prepare(s, STORE_FIND); /* finds out whether the tables are as we know them */
 	if (rc == SQLITE_OK)
 		rc = prepare(s, STORE_FIND_TOKEN);
-	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, "open");
+	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, STORE_FILE_OPEN);
 }
 
 enum store_result store_run_ready(struct store *s)
@@ -158,14 +158,14 @@ enum store_result store_run_begin(struct store *s)
 	if (result != STORE_OK)
 		return result;
 	int rc = store_run(s, STORE_BEGIN, NULL, 0);
-	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, "change");
+	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, STORE_FILE_CHANGE);
 }
 
 enum store_result store_run_commit(struct store *s, int rc)
 {
 	if (rc == SQLITE_OK)
 		rc = store_run(s, STORE_COMMIT, NULL, 0);
-	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, "change");
+	return rc == SQLITE_OK ? STORE_OK : store_run_fail(s, rc, STORE_FILE_CHANGE);
 }
 
 enum store_result store_run_cancel(struct store *s, enum store_result otherwise)
@@ -173,7 +173,7 @@ enum store_result store_run_cancel(struct store *s, enum store_result otherwise)
 	int rc = store_run(s, STORE_ROLLBACK, NULL, 0);
 
 	/* unreached: a rollback that fails, which tests/fault/store_walk.c makes */
-	return rc == SQLITE_OK ? otherwise : store_run_fail(s, rc, "change");
+	return rc == SQLITE_OK ? otherwise : store_run_fail(s, rc, STORE_FILE_CHANGE);
 }
 
 /* A text of the row under stmt; false where it does not fit, or holds a NUL: no program of ours wrote that. */

@@ -76,8 +76,8 @@ enum store_result store_run_begin(struct store *) MUST_CHECK;
 enum store_result store_run_commit(struct store *, int rc) MUST_CHECK;
 /* Takes the transaction back, because of otherwise, which is returned. */
 enum store_result store_run_cancel(struct store *, enum store_result otherwise) MUST_CHECK;
-/* Ends an operation that SQLite refused with rc, when doing (`read`, `change`). */
-enum store_result store_run_fail(struct store *, int rc, const char *doing) MUST_CHECK;
+/* Ends an operation that SQLite refused with rc. */
+enum store_result store_run_fail(struct store *, int rc, enum store_file_doing) MUST_CHECK;
 
 /* The account whose columns stand first in the row; SQLITE_CORRUPT where no program of ours wrote it.
  */

@@ -80,7 +80,7 @@ enum store_result store_begin_tokens(struct store *s, const char *name, const ch
 	if (rc == SQLITE_ROW)
 		password_wipe(&account, sizeof(account));
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return store_run_fail(s, rc, "read");
+		return store_run_fail(s, rc, STORE_FILE_READ);
 	if (!may)
 		return store_run_cancel(s, STORE_ABSENT);
 	return store_run_commit(s, store_token_begin_family(s, name, first));
@@ -124,7 +124,7 @@ static enum store_result look(struct store *s, const uint8_t *digest, int64_t no
 
 	if (rc == SQLITE_ROW)
 		return judge(f, now_us);
-	return rc == SQLITE_DONE ? STORE_ABSENT : store_run_fail(s, rc, "read");
+	return rc == SQLITE_DONE ? STORE_ABSENT : store_run_fail(s, rc, STORE_FILE_READ);
 }
 
 static enum store_result use(struct store *s, const uint8_t *digest, const struct found *f,
@@ -197,7 +197,7 @@ enum store_result store_revoke_family(struct store *s, const uint8_t digest[TOKE
 		return store_run_cancel(s, STORE_ABSENT);
 	/* unreached: the same */
 	if (rc != SQLITE_ROW)
-		return store_run_fail(s, rc, "read");
+		return store_run_fail(s, rc, STORE_FILE_READ);
 	memcpy(name, f.account.name, sizeof(f.account.name));
 	password_wipe(&f.account, sizeof(f.account));
 	return store_run_commit(
@@ -217,7 +217,7 @@ enum store_result store_revoke(struct store *s, const char *name, int64_t now_us
 		return store_run_cancel(s, STORE_ABSENT);
 	/* unreached: the same */
 	if (rc != SQLITE_ROW)
-		return store_run_fail(s, rc, "read");
+		return store_run_fail(s, rc, STORE_FILE_READ);
 	password_wipe(&account, sizeof(account));
 	rc = number(s, STORE_COUNT_FAMILIES, STORE_VALUES(STORE_TEXT(name), STORE_NUMBER(now_us)), families);
 	/* unreached: the same */

@@ -51,7 +51,7 @@ static void parse_given(const char *text, struct address *out)
 		program_usage(ECHOC, _("'%s' is no address: %s."), text, _(why));
 	why = ask_address_problem(out);
 	if (why)
-		program_usage(ECHOC, "'%s': %s.", text, _(why));
+		program_usage(ECHOC, _("'%s': %s."), text, _(why));
 }
 
 /* Where to go when nobody said: the newest server of this machine, or the usual place. */

@@ -90,8 +90,8 @@ static void say_lost(struct pipe *p, const char *what, const char *advice)
 	if (p->exchange.ended)
 		program_say(
 		    ECHOC,
-		    ngettext("%s: %llu of %llu bytes came back: %s.", "%s: %llu of %llu bytes came back: %s.", of), what,
-		    back, of, advice);
+		    ngettext("%s: %llu of %llu bytes came back: %s.", "%s: %llu of %llu bytes came back: %s.", of),
+		    what, back, of, advice);
 	else
 		program_say(ECHOC,
 		            ngettext("%s: %llu of %llu bytes came back and standard input had not ended: %s.",

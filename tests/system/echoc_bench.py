@@ -28,7 +28,7 @@ PASSWORD = "correct horse"
 
 def environment(home, **more):
     env = {k: v for k, v in os.environ.items() if k not in ("ECHOC_PASSWORD", "STATE_DIRECTORY", "XDG_STATE_HOME")}
-    return {**env, "HOME": str(home), **{k: v for k, v in more.items() if v is not None}}
+    return {**env, "LC_ALL": "C.UTF-8", "HOME": str(home), **{k: v for k, v in more.items() if v is not None}}
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ static void add_listener(struct options *o, const char *text)
 		program_usage(NAME, _("--listen '%s': at most %d listeners can be given."), text, ORDER_LISTENERS_MAX);
 	struct address *a = &o->listen[o->listeners];
 	if (address_parse(text, WIRE_PORT, a, &why))
-		program_usage(NAME, "--listen '%s': %s.", text, _(why));
+		program_usage(NAME, _("--listen '%s': %s."), text, _(why));
 	if (!a->is_unix)
 		o->proxy_from[o->listeners] = o->proxy_from_all;
 	o->listeners++;
@@ -243,7 +243,7 @@ static void add_relays(struct options *o, const char *text)
 		program_usage(NAME, _("--proxy-from '%s': at most %d networks can be given for a listener."), text,
 		              NETWORKS_MAX);
 	if (network_parse(text, &list->network[list->count], &why))
-		program_usage(NAME, "--proxy-from '%s': %s.", text, _(why));
+		program_usage(NAME, _("--proxy-from '%s': %s."), text, _(why));
 	list->count++;
 }
 
