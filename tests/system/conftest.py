@@ -1,5 +1,6 @@
 """What all system tests share: a hard limit on each test's time, a folder with a short path, and servers that are
 checked when they end."""
+import os
 import signal
 
 import pytest
@@ -9,6 +10,8 @@ import harness
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of what its folder gives")
+    config.addinivalue_line("markers", "alone: it counts or times what other tests would disturb: not beside others")
+    os.environ["TEST_SEED"] = str(harness.SEED)  # the same for pytest-xdist's workers
     # Started in the background or under nohup, these would be ignored by every program of the tests, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):

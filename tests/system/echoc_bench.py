@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from harness import BUILD
+from harness import BUILD, free_ports
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ECHOC = os.path.join(BUILD, "echoc")
@@ -84,9 +84,7 @@ def fake(tmp_path):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)
 
 
 @contextlib.contextmanager

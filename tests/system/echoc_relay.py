@@ -6,13 +6,15 @@ import threading
 
 import pytest
 
+from harness import free_ports
+
 
 class Relay:
     """change(offset, bytes) is what becomes of bytes that the server sends: others, or None, which cuts there."""
 
     def __init__(self, target, change):
         self.targets, self.change = [target], change  # one after the other, the last for all that follow
-        self.count, self.port = 0, 0
+        self.count, self.port = 0, free_ports(1)
         self.lock, self.open = threading.Lock(), []
         self.listener = None
         self.begin()
@@ -24,7 +26,6 @@ class Relay:
     def begin(self):
         """Takes connections, on the port that it had before."""
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.run, args=(self.listener,), daemon=True).start()
 
     def end(self):

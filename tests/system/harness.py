@@ -155,11 +155,16 @@ def parse_log(text):
     return events
 
 
+LANES, LANE = 20, 10  # so many workers of pytest-xdist have ports of their own, so many in a row
+
+
 def free_ports(count):
-    """The first of so many ports in a row that nobody has, outside the range that outgoing connections use."""
-    dice = random.SystemRandom()
+    """The first of so many ports in a row that nobody has, outside the range that outgoing connections use, and that no
+    test which runs at the same time can be given."""
+    assert count <= LANE
+    dice, worker = random.SystemRandom(), int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(200):
-        first = dice.randrange(10000, 30000)
+        first = 10000 + LANE * (dice.randrange(100) * LANES + worker % LANES)
         held = []
         try:
             for port in range(first, first + count):

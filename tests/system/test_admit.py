@@ -206,6 +206,7 @@ def login_time_of(clients, began):
     return ended
 
 
+@pytest.mark.alone
 def test_mute_logins_end_in_time_and_leave_room(server):
     s = server("--login-time", "2s", "--login-slots", "100")
     with Honest(s.address_of("login"), source="127.0.1.1") as honest:
@@ -219,6 +220,7 @@ def test_mute_logins_end_in_time_and_leave_room(server):
     honest.assert_served(logins=3)
 
 
+@pytest.mark.alone
 def test_a_flood_from_one_address_leaves_the_others_alone(server):
     s = server("--limit-local", "--address-connections", "20", "--address-rate", "50", listen=BOTH)
     front, refused = s.children()["front"], 0
@@ -233,6 +235,7 @@ def test_a_flood_from_one_address_leaves_the_others_alone(server):
     honest.assert_served()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["raw", "login"])
 def test_two_servers_in_a_loop(server, kind):
     """What one echoes the other echoes back, by a relay between them. It goes round for ever, but for what is on its
@@ -294,6 +297,7 @@ def write_flat_out(clients, size):
     return reset
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["raw", "raw+tls"])
 def test_clients_that_do_not_read_have_a_limit_in_all(server, kind):
     s = server("--unread-memory", "8", listen=[*BOTH, f"raw+tls:{LOOPBACK}:0"])

@@ -16,7 +16,7 @@ MESSAGES = 1000
 # Counts are of the build that users have: sanitizers add their own.
 PLAIN = os.environ.get("ECHOD_PLAIN_BUILD")
 
-pytestmark = [pytest.mark.limit(120),
+pytestmark = [pytest.mark.alone, pytest.mark.limit(120),
               pytest.mark.skipif(not PLAIN, reason="ECHOD_PLAIN_BUILD names no build without sanitizers")]
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace") or os.geteuid() != 0,

@@ -8,7 +8,7 @@ import pytest
 
 from clients import wait_until
 from echoc_relay import Relay
-from harness import LOOPBACK, PASSWORD, PATIENCE_S, Server, environment, program
+from harness import LOOPBACK, PASSWORD, PATIENCE_S, Server, environment, free_ports, program
 
 BOTH = (f"tls:{LOOPBACK}:0", f"raw+tls:{LOOPBACK}:0")
 
@@ -96,7 +96,8 @@ def test_the_wrong_kind_of_listener(folder):
 @pytest.mark.parametrize("kind", ["login", "tls", "unix"])
 def test_killed_server(folder, kind):
     """Nobody has a password, and the server is killed: the token is good at the next one that has accounts and key."""
-    listen = {"login": f"{LOOPBACK}:0", "tls": f"tls:{LOOPBACK}:0", "unix": f"unix:{folder}/socket"}[kind]
+    port = free_ports(1)  # the second one's, too
+    listen = {"login": f"{LOOPBACK}:{port}", "tls": f"tls:{LOOPBACK}:{port}", "unix": f"unix:{folder}/socket"}[kind]
     state = os.path.join(folder, "state")
     first = Server(folder, listen=(listen,), state=state, name="first").__enter__()
     try:
@@ -153,11 +154,12 @@ def test_many_processes_and_drops(folder):
         assert how[:7] == ["registered"] + ["password"] * 6 and how[7:] == ["token"] * 18
 
 
+@pytest.mark.alone
 @pytest.mark.limit(180)
 def test_storm(folder):
     """All come back from a server that was away, each with its token, spread over the time that their waits give them."""
     count, state = 60, os.path.join(folder, "state")
-    first = Server(folder, listen=(f"{LOOPBACK}:0",), state=state, name="first").__enter__()
+    first = Server(folder, listen=(f"{LOOPBACK}:{free_ports(1)}",), state=state, name="first").__enter__()
     names = [f"user{n % 15}" for n in range(count)]  # an account keeps 8 families
     pipes = []
     try:

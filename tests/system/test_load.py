@@ -144,6 +144,7 @@ def test_a_rate_that_is_missed(server, folder):
     assert 24.9e6 < one["rate"]["sends"] + one["rate"]["unsent"] < 25.1e6 + 5e6  # of the window, and of the warm-up
 
 
+@pytest.mark.alone
 def test_a_pause_of_the_server_is_counted_from_the_intended_time(server, folder):
     """While the front stands still for 0.3 s, its socket takes a few messages; the rest is sent late, and the response
     time of all of them has the wait, which the service time of those that were held back has not."""

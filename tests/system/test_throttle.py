@@ -90,6 +90,7 @@ def test_tokens_that_are_none_cost_their_address(folder):
         assert log_in(server.port, LOOPBACK) == 230
 
 
+@pytest.mark.alone
 def test_refusals_wait_and_others_do_not(folder):
     with Server(folder, *limits(delay="1s"), "--workers", "1", penalties=True) as server:
         accounts(server, "anna")

@@ -15,6 +15,8 @@ BOTH = [f"{LOOPBACK}:0", f"tls:{LOOPBACK}:0", f"raw+tls:{LOOPBACK}:0"]
 HONEST = "127.0.9.9"
 MIB = 1 << 20
 
+pytestmark = pytest.mark.alone
+
 
 def test_handshakes_that_never_end(server):
     """The limit on the login counts from accept, and no byte makes it longer."""
