@@ -1,0 +1,156 @@
+#include "report_html.h"
+
+#include <string.h>
+
+#include "must.h"
+#include "report_html_parts.h"
+#include "report_markup.h"
+#include "report_style.h"
+#include "report_words.h"
+#include "text.h"
+#include "words.h"
+
+#define LANGUAGE_MAX 32
+
+/* The language that the page is written in: what the catalogue says of itself. */
+static void find_language(char language[LANGUAGE_MAX])
+{
+	static const char key[] = "\nLanguage: ";
+	const char *head = strstr(gettext(""), key), *name = head ? head + strlen(key) : "en";
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+
+	snprintf(language, LANGUAGE_MAX, "%.*s", (int)len, name);
+	for (char *c = language; *c; c++)
+		*c = *c == '_' ? '-' : *c;
+}
+
+static void title_of(char title[REPORT_NAME_MAX], const struct report_set *set)
+{
+	if (set->count == 1)
+		report_words_text(title, set->runs[0], "options.address", true);
+	else
+		snprintf(title, REPORT_NAME_MAX, ngettext("%zu run compared", "%zu runs compared", set->count),
+		         set->count);
+}
+
+static void put_head(FILE *f, const char *title)
+{
+	char language[LANGUAGE_MAX];
+
+	find_language(language);
+	fprintf(f,
+	        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"%s\">\n<head>\n"
+	        "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" "
+	        "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
+	        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+	        "<meta name=\"generator\" content=\"echoc " ECHOD_VERSION "\"/>\n<title>",
+	        language);
+	report_markup_print(f, "%s – echoc report", title);
+	fprintf(f, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", report_style);
+}
+
+/* ---- what each run was */
+
+static void put_text(FILE *f, const char *element, const char *class, const struct run *r, const char *path)
+{
+	char text[REPORT_NAME_MAX];
+
+	report_words_text(text, r, path, true);
+	report_markup_element(f, element, class, text);
+}
+
+static void put_origin(FILE *f, const struct run *r)
+{
+	char version[REPORT_NAME_MAX], host[REPORT_NAME_MAX], clock[REPORT_NAME_MAX];
+
+	report_words_text(version, r, "version", true);
+	report_words_text(host, r, "host", true);
+	report_words_text(clock, r, "clock", true);
+	fputs("<td>", f);
+	report_markup_print(f, _("echoc %s on %s, by %s"), version, host, clock);
+	fputs("</td>", f);
+}
+
+static void put_run(FILE *f, const struct report_set *set, size_t number)
+{
+	const struct run *r = set->runs[number];
+	char file[REPORT_NAME_MAX], options[REPORT_NAME_MAX];
+
+	text_escape_utf8(file, sizeof(file), r->file, strlen(r->file));
+	report_words_options(options, r);
+	fputs("<tr><th scope=\"row\">", f);
+	report_html_chip(f, number);
+	fprintf(f, "%zu</th>", number + 1);
+	report_markup_element(f, "td", "word", report_words_kind(r));
+	put_text(f, "td", NULL, r, "options.address");
+	put_text(f, "td", "word", r, "started_at");
+	put_origin(f, r);
+	fputs("<td>", f);
+	report_markup_element(f, "code", NULL, options);
+	fputs("</td><td>", f);
+	report_markup_element(f, "code", NULL, file);
+	fputs("</td></tr>\n", f);
+}
+
+static void put_runs(FILE *f, const struct report_set *set)
+{
+	const char *const heads[] = {_("run"),         _("kind"),    _("address"), _("started"),
+	                             _("measured by"), _("options"), _("file")};
+
+	fputs("<section>\n<table class=\"runs\">\n<tr>", f);
+	for (size_t i = 0; i < array_size(heads); i++) {
+		fputs("<th scope=\"col\">", f);
+		report_markup_text(f, heads[i]);
+		fputs("</th>", f);
+	}
+	fputs("</tr>\n", f);
+	for (size_t i = 0; i < set->count; i++)
+		put_run(f, set, i);
+	fputs("</table>\n</section>\n", f);
+}
+
+/* ---- what is to be known about them */
+
+static void put_list(FILE *f, const struct report_notes *notes)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		report_markup_element(f, "li", NULL, notes->text[i]);
+		fputc('\n', f);
+	}
+}
+
+static void put_notes(FILE *f, const struct report_set *set)
+{
+	size_t count = set->errors.count;
+
+	for (size_t i = 0; i < set->count; i++)
+		count += set->runs[i]->notes.count;
+	if (count == 0)
+		return;
+	fputs("<section class=\"notes\">\n<ul>\n", f);
+	put_list(f, &set->errors);
+	for (size_t i = 0; i < set->count; i++)
+		put_list(f, &set->runs[i]->notes);
+	fputs("</ul>\n</section>\n", f);
+}
+
+void report_html(FILE *f, const struct report_set *set)
+{
+	char title[REPORT_NAME_MAX];
+
+	title_of(title, set);
+	put_head(f, title);
+	report_html_patterns(f);
+	fputs("<main>\n", f);
+	report_markup_element(f, "h1", NULL, title);
+	put_runs(f, set);
+	put_notes(f, set);
+	report_html_key(f, set);
+	report_html_figures(f, set);
+	report_html_numbers(f, set);
+	fputs("<footer>", f);
+	report_markup_print(f,
+	                    _("Made by echoc %s report. Whatever stands in this page is also in what --json prints."),
+	                    ECHOD_VERSION);
+	fputs("</footer>\n</main>\n</body>\n</html>\n", f);
+}

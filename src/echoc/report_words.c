@@ -1,0 +1,142 @@
+#include "report_words.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "must.h"
+#include "text.h"
+#include "words.h"
+
+/* x with so many digits behind the point that there are three in all, and no zeros at the end that say nothing. */
+static int digits(double x)
+{
+	return x < 9.995 ? 2 : x < 99.95 ? 1 : 0;
+}
+
+void report_words_time(char text[REPORT_WORD_MAX], double ns, bool utf8)
+{
+	static const struct {
+		double ns;
+		const char *utf8, *ascii;
+	} units[] = {{1, "ns", "ns"}, {1e3, "µs", "us"}, {1e6, "ms", "ms"}, {1e9, "s", "s"}};
+	size_t i = 0;
+
+	while (i + 1 < array_size(units) && ns >= 999.5 * units[i].ns)
+		i++;
+	double x = ns / units[i].ns;
+	snprintf(text, REPORT_WORD_MAX, "%.*f %s", i > 0 ? digits(x) : 0, x, utf8 ? units[i].utf8 : units[i].ascii);
+}
+
+void report_words_moment(char text[REPORT_WORD_MAX], double at_s, double step_s)
+{
+	static const struct {
+		double s;
+		const char *name;
+	} units[] = {{86400, N_("d")}, {3600, N_("h")}, {60, N_("min")}, {1, N_("s")}};
+	size_t i = 0;
+
+	while (i + 1 < array_size(units) && step_s < units[i].s)
+		i++;
+	snprintf(text, REPORT_WORD_MAX, "%.6g %s", at_s / units[i].s, _(units[i].name));
+}
+
+static void put_bytes(char text[REPORT_WORD_MAX], double bytes, const char *per)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	size_t i = 0;
+
+	while (i + 1 < array_size(units) && bytes >= 999.5) {
+		bytes /= 1000;
+		i++;
+	}
+	snprintf(text, REPORT_WORD_MAX, "%.*f %s%s", i > 0 ? digits(bytes) : 0, bytes, units[i], per);
+}
+
+void report_words_number(char text[REPORT_WORD_MAX], double number, enum report_unit unit, bool utf8)
+{
+	if (isnan(number)) {
+		snprintf(text, REPORT_WORD_MAX, "%s", utf8 ? "–" : "-");
+		return;
+	}
+	switch (unit) {
+	case REPORT_COUNT:
+	case REPORT_BYTES: snprintf(text, REPORT_WORD_MAX, "%.0f", number); break;
+	case REPORT_NS: report_words_time(text, number, utf8); break;
+	case REPORT_SECONDS: snprintf(text, REPORT_WORD_MAX, "%.3f s", number); break;
+	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, "%.1f /s", number); break;
+	case REPORT_BYTES_PER_SECOND: put_bytes(text, number, "/s"); break;
+	}
+}
+
+void report_words_file(char text[REPORT_NAME_MAX], const struct run *r)
+{
+	const char *slash = strrchr(r->file, '/');
+	const char *name = strcmp(r->file, "-") == 0 ? _("standard input") : slash && slash[1] ? slash + 1 : r->file;
+
+	text_escape_utf8(text, REPORT_NAME_MAX, name, strlen(name));
+}
+
+static void put_option(FILE *f, const struct report_option *o)
+{
+	fprintf(f, "%s ", o->name);
+	switch (o->kind) {
+	case REPORT_NOTHING: break;
+	case REPORT_TEXT_OPTION: fputs(o->text, f); break;
+	case REPORT_NUMBER_OPTION: fprintf(f, "%.15g", o->number); break;
+	case REPORT_BOOL_OPTION: fputs(o->yes ? "true" : "false", f); break;
+	}
+}
+
+void report_words_options(char text[REPORT_NAME_MAX], const struct run *r)
+{
+	char *raw = NULL;
+	size_t size = 0, shown = 0;
+	FILE *f = open_memstream(&raw, &size);
+
+	text[0] = '\0';
+	if (!f)
+		return;
+	for (size_t i = 0; i < r->option_count; i++) {
+		const struct report_option *o = &r->options[i];
+		if (o->kind == REPORT_NOTHING || strcmp(o->name, "address") == 0)
+			continue;
+		fputs(shown++ ? ", " : "", f);
+		put_option(f, o);
+	}
+	if (fclose(f) == 0)
+		text_escape_utf8(text, REPORT_NAME_MAX, raw, size);
+	free(raw);
+}
+
+const char *report_words_kind(const struct run *r)
+{
+	const char *mode = report_run_text(r, "options.mode");
+
+	if (r->kind == REPORT_PING)
+		return _("ping");
+	if (!mode)
+		return _("load");
+	return strcmp(mode, "open") == 0 ? _("load, open loop") : _("load, closed loop");
+}
+
+const char *report_words_mark(enum report_mark_kind kind)
+{
+	switch (kind) {
+	case REPORT_OUTAGE: return _("outage");
+	case REPORT_STALL: return _("stall");
+	case REPORT_DAMAGE: return _("damage");
+	case REPORT_WARM_UP: return _("warm-up");
+	}
+	return "";
+}
+
+void report_words_text(char text[REPORT_NAME_MAX], const struct run *r, const char *path, bool utf8)
+{
+	const char *found = report_run_text(r, path);
+
+	if (!found)
+		found = utf8 ? "–" : "-";
+	text_escape_utf8(text, REPORT_NAME_MAX, found, strlen(found));
+}
