@@ -102,11 +102,12 @@ static char *join(const char *folder, const char *between, const char *name)
 	return asprintf(&path, "%s%s%s", folder, between, name) < 0 ? NULL : path;
 }
 
-char *program_user_state_dir(const char *name)
+/* What belongs to a person, as the XDG base directory specification has it: a relative variable is to be ignored. */
+static char *user_dir(const char *variable, const char *under_home, const char *name)
 {
-	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const char *xdg = getenv(variable), *home = getenv("HOME");
 
-	if (xdg && *xdg == '/') /* a relative one is to be ignored (XDG base directory specification) */
+	if (xdg && *xdg == '/')
 		return join(xdg, "/", name);
 	if (!home || !*home) {
 		struct passwd *user = getpwuid(getuid());
@@ -116,7 +117,17 @@ char *program_user_state_dir(const char *name)
 		errno = ENOENT;
 		return NULL;
 	}
-	return join(home, "/.local/state/", name);
+	return join(home, under_home, name);
+}
+
+char *program_user_state_dir(const char *name)
+{
+	return user_dir("XDG_STATE_HOME", "/.local/state/", name);
+}
+
+char *program_user_config_dir(const char *name)
+{
+	return user_dir("XDG_CONFIG_HOME", "/.config/", name);
 }
 
 char *program_state_dir(const char *given)

@@ -39,4 +39,7 @@ char *program_state_dir(const char *given) MUST_CHECK;
 /* The same for what belongs to a person rather than to a service: $XDG_STATE_HOME/name, or ~/.local/state/name. */
 char *program_user_state_dir(const char *name) MUST_CHECK;
 
+/* And for what a person has written: $XDG_CONFIG_HOME/name, or ~/.config/name. */
+char *program_user_config_dir(const char *name) MUST_CHECK;
+
 #endif

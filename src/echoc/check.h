@@ -6,7 +6,10 @@
 #include "reach.h"
 #include "status.h"
 
-/* Reaches the server as reach_first does, sends a few random bytes, compares what comes back, and ends. */
+/*
+ * Reaches the server as reach_first does, makes one round trip, and ends; a connection that is lost before counts as
+ * one that was not made, as long as --wait lasts. With --json an object is on standard output in any case.
+ */
 enum status check_run(struct reach *) MUST_CHECK;
 
 #endif

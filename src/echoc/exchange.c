@@ -262,9 +262,13 @@ void exchange_describe_damage(const struct exchange *ex, char *text, size_t cap)
 const char *exchange_advise(const struct exchange *ex)
 {
 	static const uint8_t alert[] = {21, 3}; /* of a TLS server that was spoken to without (RFC 8446, 5.1) */
+	static const uint8_t greeting[] = {'2', '2', '0'};
 
 	if (!ex->channel.tls && ex->echoed == 0 && ex->damage.came_len >= sizeof(alert) &&
 	    memcmp(ex->damage.came, alert, sizeof(alert)) == 0)
 		return _("it speaks TLS, so say tls: or raw+tls:");
+	if (ex->echoed == 0 && ex->damage.came_len >= sizeof(greeting) &&
+	    memcmp(ex->damage.came, greeting, sizeof(greeting)) == 0)
+		return _("it greets as a server with logins does, so leave the raw out");
 	return _("what lies on the way changes bytes");
 }

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "check.h"
+#include "config.h"
 #include "idle.h"
 #include "load.h"
 #include "local.h"
@@ -52,6 +53,18 @@ static void parse_given(const char *text, struct address *out)
 	why = ask_address_problem(out);
 	if (why)
 		program_usage(ECHOC, _("'%s': %s."), text, _(why));
+}
+
+/* A name of the configuration file stands for what is written there; the command line wins. */
+static void resolve_name(struct options *options, struct config_server *server)
+{
+	if (!options->address || !config_find(options->address, server))
+		return;
+	options->address = server->address;
+	if (!options->user && *server->user)
+		options->user = server->user;
+	if (!options->pin && *server->pin)
+		options->pin = server->pin;
 }
 
 /* Where to go when nobody said: the newest server of this machine, or the usual place. */
@@ -121,6 +134,7 @@ static enum status run(const struct options *options, const struct address *addr
 int main(int argc, char **argv)
 {
 	struct options options;
+	struct config_server server;
 	struct address address;
 	char name[USER_NAME_MAX];
 
@@ -130,6 +144,7 @@ int main(int argc, char **argv)
 	if (options.mode == MODE_REPORT)
 		return (int)report_run(&options);
 	bool on_terminal = isatty(STDIN_FILENO), asks = !options.address && on_terminal;
+	resolve_name(&options, &server);
 	if (options.address)
 		parse_given(options.address, &address);
 	else

@@ -46,7 +46,7 @@ static const struct known {
     {"no-token", no_argument, OPTION_NO_TOKEN, CONNECT},
     {"pin", required_argument, OPTION_PIN, CONNECT},
     {"allow-cleartext", no_argument, OPTION_ALLOW_CLEARTEXT, CONNECT},
-    {"retry-time", required_argument, OPTION_RETRY_TIME, CONNECT},
+    {"retry-time", required_argument, OPTION_RETRY_TIME, CONNECT & ~CHECK},
     {"wait", required_argument, OPTION_WAIT, CONNECT},
     {"quiet", no_argument, OPTION_QUIET, ALL},
     {"json", no_argument, OPTION_JSON, ALL & ~TALK},
@@ -121,8 +121,9 @@ static const char help[] =
        "  -h, --help            print this and end\n"
        "  -V, --version         print the version and end\n");
 
-static const char help_check[] = N_("echoc check ADDRESS makes one round trip and is silent when all is well: only "
-                                    "the status tells.\n");
+static const char help_check[] =
+    N_("echoc check ADDRESS makes one round trip and is silent when all is well: only the status tells. With\n"
+       "--wait TIME it tries until the server is ready.\n");
 
 static const char help_status[] =
     N_("Status: 0 every byte came back, 1 bytes lost or damaged, errors under load, or the rate missed,\n"

@@ -22,8 +22,10 @@ void reach_init(struct reach *r, const struct options *options, const struct add
 	                    .user = user,
 	                    .identity.wanted = options->pin,
 	                    .traced = options->trace};
-	/* These have many connections, which the one family of a process does not serve. */
-	tokens_init(&r->tokens, options->no_token || options->mode == MODE_LOAD || options->mode == MODE_IDLE);
+	/* Two have many connections, which the one family of a process does not serve; a check leaves nothing behind.
+	 */
+	tokens_init(&r->tokens, options->no_token || options->mode == MODE_LOAD || options->mode == MODE_IDLE ||
+	                            options->mode == MODE_CHECK);
 	address_format(address, address->first, r->where);
 	if (user)
 		text_escape_utf8(r->shown_user, sizeof(r->shown_user), user, strlen(user));
