@@ -62,6 +62,15 @@ void exchange_detach(struct exchange *ex)
 	channel_close(&ex->channel);
 }
 
+void exchange_skip(struct exchange *ex, size_t len)
+{
+	ex->echoed += len;
+	ex->taken = ex->echoed;
+	if (ex->sent < ex->echoed)
+		ex->sent = ex->echoed;
+	check(ex);
+}
+
 size_t exchange_room(const struct exchange *ex)
 {
 	return ex->ended ? 0 : EXCHANGE_WINDOW - (size_t)(ex->filled - ex->taken);

@@ -52,6 +52,8 @@ void exchange_fini(struct exchange *);
 /* Goes on with a connection that is ready for echo and takes it over: what has not come back is sent again. */
 void exchange_attach(struct exchange *, const struct channel *);
 void exchange_detach(struct exchange *);
+/* Gives up the next len bytes that have not come back, as damaged ones; len <= exchange_missing, and it is detached. */
+void exchange_skip(struct exchange *, size_t len);
 
 /* All the bytes that can be filled in, and how many of them in one piece at *at. */
 size_t exchange_room(const struct exchange *);

@@ -224,6 +224,11 @@ static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct chann
 	return false;
 }
 
+bool reach_try(struct reach *r, uint64_t until_ms, struct channel *c, struct trouble *trouble)
+{
+	return attempt(r, until_ms, false, c, trouble);
+}
+
 /* Until when this trouble is worth more tries on a first connection that began at start_ms. */
 static uint64_t first_until(const struct reach *r, const struct trouble *trouble, uint64_t start_ms)
 {

@@ -11,6 +11,7 @@
 #include "address.h"
 #include "backoff.h"
 #include "channel.h"
+#include "explain.h"
 #include "identity.h"
 #include "must.h"
 #include "options.h"
@@ -70,6 +71,12 @@ enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
  * dials and logs in. STATUS_UNREACHABLE: given up after the retry time.
  */
 enum status reach_again(struct reach *, const char *what, uint64_t missing, struct channel *) MUST_CHECK;
+
+/*
+ * One try to come back, until until_ms (a second is always given to a connection), without a wait and without a word.
+ * Returns whether there is a connection; else trouble says why not, and phase how far it came.
+ */
+bool reach_try(struct reach *, uint64_t until_ms, struct channel *, struct trouble *trouble) MUST_CHECK;
 
 /* Where JSON was asked for, writes what reach_first or reach_again ended with, as an object (failure.h). */
 void reach_failed_json(const struct reach *, enum status);
