@@ -25,7 +25,7 @@ enum ping_event_kind {
 	PING_NOT_SENT,      /* count of probes that were due while there was no connection or no room */
 	PING_STALL,         /* probe, which is the first unanswered; length: since when nothing came */
 	PING_STALL_END,     /* length of the stall */
-	PING_DROP,          /* text, a clause about the address; bytes missing; began */
+	PING_DROP,          /* text, a clause that names the address; bytes missing; began */
 	PING_REDIAL_FAILED, /* text, a sentence without its full stop; length of the outage so far */
 	PING_BACK,          /* length of the outage; count of probes not sent meanwhile; began */
 	PING_RENEWED,       /* length: from the damage to the new connection */

@@ -8,9 +8,9 @@
 #include "clock.h"
 #include "ping_pattern.h"
 #include "text.h"
+#include "words.h"
 
 #define MS_NS        UINT64_C(1000000)
-#define TEXT_MAX     512
 #define PACE_MS      50   /* between tries that fail at once: so near an outage's length is right, */
 #define PACE_PARTS   200  /* or to this part of it, */
 #define PACE_MOST_MS 1000 /* so that a long one costs the path little */
@@ -153,15 +153,12 @@ static void tell_trouble(struct ping_path *p, uint64_t now_ns, unsigned what, co
 	p->told_trouble = what;
 }
 
-/* The connection is lost; text: a clause about the address. */
+/* The connection is lost; text: how, a clause that names the address. */
 static void lose(struct ping_path *p, uint64_t now_ns, uint64_t since_ns, const char *text)
 {
-	char sentence[TEXT_MAX * 2];
-
 	detach(p);
 	if (p->outage_ns) {
-		snprintf(sentence, sizeof(sentence), "%s %s", p->dial.reach->where, text);
-		tell_trouble(p, now_ns, UINT32_MAX, sentence);
+		tell_trouble(p, now_ns, UINT32_MAX, text);
 		p->next_dial_ns = p->dial_ns + pace_ns(p, now_ns);
 		return;
 	}
@@ -176,9 +173,9 @@ static void lose(struct ping_path *p, uint64_t now_ns, uint64_t since_ns, const 
 
 static void drop(struct ping_path *p, uint64_t now_ns)
 {
-	char text[TEXT_MAX];
+	char text[EXCHANGE_TEXT_MAX];
 
-	exchange_describe_end(&p->exchange, text, sizeof(text));
+	exchange_describe_end(&p->exchange, p->dial.reach->where, text, sizeof(text));
 	end_stall(p, now_ns);
 	lose(p, now_ns, now_ns, text);
 }
@@ -186,11 +183,10 @@ static void drop(struct ping_path *p, uint64_t now_ns)
 /* What is between the peers cannot be trusted any more: nothing is worth another try. */
 static void fail(struct ping_path *p, uint64_t now_ns)
 {
-	char text[TEXT_MAX];
+	char text[EXCHANGE_TEXT_MAX];
 
-	exchange_describe_end(&p->exchange, text, sizeof(text));
-	snprintf(p->why, sizeof(p->why), "%s %s: what lies on the way changes bytes, or the server is broken",
-	         p->dial.reach->where, text);
+	exchange_describe_end(&p->exchange, p->dial.reach->where, text, sizeof(text));
+	snprintf(p->why, sizeof(p->why), _("%s: what lies on the way changes bytes, or the server is broken"), text);
 	p->status = STATUS_NO_SECRET;
 	p->over = true;
 	lose(p, now_ns, now_ns, text);
@@ -201,7 +197,7 @@ static void damage(struct ping_path *p, uint64_t now_ns)
 {
 	struct ping_event event = {.kind = PING_DAMAGED, .at_ns = now_ns, .offset = p->exchange.echoed};
 	struct ping_probe probe;
-	char text[TEXT_MAX];
+	char text[EXCHANGE_TEXT_MAX];
 
 	exchange_describe_damage(&p->exchange, text, sizeof(text));
 	event.text = text;
@@ -387,6 +383,7 @@ static bool is_waiting(const struct ping_path *p)
 static void look_for_stall(struct ping_path *p, uint64_t now_ns)
 {
 	uint64_t since = waiting_since(p), ns = now_ns > since ? now_ns - since : 0;
+	char text[EXCHANGE_TEXT_MAX];
 
 	if (!p->stall_ns && !p->outage_ns && ns >= p->options->late_ms * MS_NS) {
 		p->stall_ns = since;
@@ -395,7 +392,8 @@ static void look_for_stall(struct ping_path *p, uint64_t now_ns)
 	}
 	if (p->options->redial_ms && ns >= p->options->redial_ms * MS_NS) {
 		end_stall(p, now_ns);
-		lose(p, now_ns, since, "has stalled");
+		snprintf(text, sizeof(text), _("%s has stalled"), p->dial.reach->where);
+		lose(p, now_ns, since, text);
 	}
 }
 

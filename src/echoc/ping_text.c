@@ -85,12 +85,12 @@ static void put_echoed(FILE *f, const struct ping_measures *m, const struct ping
 	fprintf(f, text, ull(size), ull(e->probe->seq), ms(e->length_ns));
 }
 
-static void put_drop(FILE *f, const struct ping_measures *m, const struct ping_event *e)
+static void put_drop(FILE *f, const struct ping_event *e)
 {
 	fprintf(f,
-	        ngettext("drop: %s %s with %llu byte still to come back.\n",
-	                 "drop: %s %s with %llu bytes still to come back.\n", e->bytes),
-	        m->where, e->text, ull(e->bytes));
+	        ngettext("drop: %s with %llu byte still to come back.\n",
+	                 "drop: %s with %llu bytes still to come back.\n", e->bytes),
+	        e->text, ull(e->bytes));
 }
 
 static void put_damaged(FILE *f, const struct ping_event *e)
@@ -130,7 +130,7 @@ void ping_text_event(FILE *f, const struct ping_measures *m, const struct ping_e
 		fprintf(f, _("stall: no answer to seq=%llu for %.3f s.\n"), ull(e->probe->seq), s(e->length_ns));
 		break;
 	case PING_STALL_END: fprintf(f, _("stall: over after %.3f s.\n"), s(e->length_ns)); break;
-	case PING_DROP: put_drop(f, m, e); break;
+	case PING_DROP: put_drop(f, e); break;
 	case PING_REDIAL_FAILED: fprintf(f, _("still away after %.3f s: %s.\n"), s(e->length_ns), e->text); break;
 	case PING_BACK: put_back(f, e); break;
 	case PING_RENEWED:
