@@ -68,7 +68,7 @@ static int deliver(const struct options *o, const struct report_set *set, enum s
 static enum status write_report(const struct options *o, const struct report_set *set, enum status status)
 {
 	if (set->count > 1 && o->report.format == REPORT_HGRM)
-		program_usage(ECHOC, _("--hgrm is the form of one run, and there are %zu: give one of them."),
+		program_usage(ECHOC, _("--hgrm takes one run, and the file holds %zu: give each a file of its own."),
 		              set->count);
 	int err = deliver(o, set, status);
 	if (err) {

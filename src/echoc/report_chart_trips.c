@@ -5,10 +5,10 @@
 #include "report_markup.h"
 #include "words.h"
 
-#define DOTS_MAX     200 /* samples that are shown as dots, too */
-#define MARK_LEAST   2   /* pixels that a mark is wide at least */
-#define MISSED_APART 7   /* pixels between two crosses */
-#define MARK_NAMED   56  /* pixels where its name finds room */
+#define DOTS_MAX     80 /* samples that are shown as dots, too */
+#define MARK_LEAST   2  /* pixels that a mark is wide at least */
+#define MISSED_APART 7  /* pixels between two crosses */
+#define MARK_NAMED   56 /* pixels where its name finds room */
 
 static void label_seconds(char text[REPORT_WORD_MAX], const struct report_axis *a, double at_s)
 {
@@ -21,6 +21,7 @@ static const char *mark_class(enum report_mark_kind kind)
 	case REPORT_OUTAGE: return "outage";
 	case REPORT_STALL: return "stall";
 	case REPORT_DAMAGE: return "damage";
+	case REPORT_HELD_UP: return "held-up";
 	case REPORT_WARM_UP: return "warm-up";
 	}
 	return "";
@@ -31,12 +32,14 @@ static void put_mark(const struct report_chart *c, const struct report_mark *m)
 	double x1 = report_axis_at(&c->x, m->begin_s), x2 = report_axis_at(&c->x, m->end_s);
 	double width = fmax(x2 - x1, MARK_LEAST);
 	const char *name = report_words_mark(m->kind);
+	char span[REPORT_NAME_MAX];
 
 	if (x1 + width > c->x2)
 		x1 = c->x2 - width;
 	fprintf(c->f, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>",
 	        mark_class(m->kind), x1, c->y1, width, c->y2 - c->y1);
-	report_markup_print(c->f, _("%s from %.3f s to %.3f s"), name, m->begin_s, m->end_s);
+	report_words_span(span, m);
+	report_markup_text(c->f, span);
 	fputs("</title></rect>\n", c->f);
 	if (width >= MARK_NAMED)
 		report_markup_label(c->f, "name", "middle", x1 + width / 2, c->y1 + 14, name);

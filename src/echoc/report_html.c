@@ -51,40 +51,24 @@ static void put_head(FILE *f, const char *title)
 
 /* ---- what each run was */
 
-static void put_text(FILE *f, const char *element, const char *class, const struct run *r, const char *path)
-{
-	char text[REPORT_NAME_MAX];
-
-	report_words_text(text, r, path, true);
-	report_markup_element(f, element, class, text);
-}
-
-static void put_origin(FILE *f, const struct run *r)
-{
-	char version[REPORT_NAME_MAX], host[REPORT_NAME_MAX], clock[REPORT_NAME_MAX];
-
-	report_words_text(version, r, "version", true);
-	report_words_text(host, r, "host", true);
-	report_words_text(clock, r, "clock", true);
-	fputs("<td>", f);
-	report_markup_print(f, _("echoc %s on %s, by %s"), version, host, clock);
-	fputs("</td>", f);
-}
-
 static void put_run(FILE *f, const struct report_set *set, size_t number)
 {
 	const struct run *r = set->runs[number];
-	char file[REPORT_NAME_MAX], options[REPORT_NAME_MAX];
+	char file[REPORT_NAME_MAX], options[REPORT_NAME_MAX], started[REPORT_NAME_MAX], address[REPORT_NAME_MAX],
+	    origin[REPORT_NAME_MAX];
 
 	text_escape_utf8(file, sizeof(file), r->file, strlen(r->file));
+	report_words_text(address, r, "options.address", true);
 	report_words_options(options, r);
+	report_words_started(started, r, true);
+	report_words_origin(origin, r, true);
 	fputs("<tr><th scope=\"row\">", f);
 	report_html_chip(f, number);
 	fprintf(f, "%zu</th>", number + 1);
 	report_markup_element(f, "td", "word", report_words_kind(r));
-	put_text(f, "td", NULL, r, "options.address");
-	put_text(f, "td", "word", r, "started_at");
-	put_origin(f, r);
+	report_markup_element(f, "td", "address", address);
+	report_markup_element(f, "td", "word", started);
+	report_markup_element(f, "td", NULL, origin);
 	fputs("<td>", f);
 	report_markup_element(f, "code", NULL, options);
 	fputs("</td><td>", f);

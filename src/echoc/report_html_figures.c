@@ -38,17 +38,29 @@ void report_html_chip(FILE *f, size_t number)
 
 /* ---- legends */
 
-static void put_legend_run(FILE *f, const struct report_set *set, size_t number)
+static void put_name(FILE *f, const struct report_set *set, size_t number)
 {
 	char file[REPORT_NAME_MAX];
 
 	report_words_file(file, set->runs[number]);
-	fputs("<span>", f);
-	report_html_chip(f, number);
 	if (set->count > 1)
 		fprintf(f, "%zu ", number + 1);
 	report_markup_text(f, file);
 	fputs("</span>\n", f);
+}
+
+/* In a chart of this run alone. */
+static void put_legend_name(FILE *f, const struct report_set *set, size_t number)
+{
+	fputs("<span>", f);
+	put_name(f, set, number);
+}
+
+static void put_legend_run(FILE *f, const struct report_set *set, size_t number)
+{
+	fputs("<span>", f);
+	report_html_chip(f, number);
+	put_name(f, set, number);
 }
 
 static bool has_mark(const struct run *r, enum report_mark_kind kind)
@@ -102,16 +114,19 @@ static void put_legend_trips(FILE *f, const struct report_set *set, size_t numbe
 {
 	const struct run *r = set->runs[number];
 
-	put_legend_run(f, set, number);
+	put_legend_name(f, set, number);
 	if (r->kind == REPORT_LOAD) {
 		put_legend_line(f, number, "line over-time", _("median of each interval"));
 		put_legend_line(f, number, "line over-time tail", _("99 % of each interval"));
-	} else if (!report_series_is_whole(&r->trips)) {
-		put_legend_line(f, number, "line over-time", _("mean, with the shortest and the longest"));
+	} else if (report_series_is_whole(&r->trips)) {
+		put_legend_line(f, number, "line over-time", _("each probe"));
+	} else {
+		put_legend_line(f, number, "line over-time", _("mean, from the shortest to the longest"));
 	}
 	put_legend_mark(f, r, REPORT_OUTAGE, "outage");
 	put_legend_mark(f, r, REPORT_STALL, "stall");
 	put_legend_mark(f, r, REPORT_DAMAGE, "damage");
+	put_legend_mark(f, r, REPORT_HELD_UP, "held-up");
 	put_legend_mark(f, r, REPORT_WARM_UP, "warm-up");
 	if (r->kind == REPORT_PING && has_missed(r))
 		put_legend_missed(f);
@@ -144,7 +159,7 @@ static void put_trips(FILE *f, const struct report_scale *s, const struct report
 static void put_histogram(FILE *f, const struct report_scale *s, const struct report_set *set, size_t number, int width)
 {
 	begin_figure(f, _("Histogram"));
-	put_legend_run(f, set, number);
+	put_legend_name(f, set, number);
 	fputs("</figcaption>\n", f);
 	report_chart_histogram(f, s, set->runs[number], number, width);
 	fputs("</figure>\n", f);

@@ -141,6 +141,7 @@ static void put_mark(FILE *f, const struct report_set *set, size_t number, const
 static void put_marks(FILE *f, const struct report_set *set)
 {
 	size_t shown = 0, all = 0;
+	char more[REPORT_NAME_MAX];
 
 	for (size_t i = 0; i < set->count; i++)
 		all += report_run_interruptions(set->runs[i]);
@@ -158,11 +159,9 @@ static void put_marks(FILE *f, const struct report_set *set)
 		}
 	}
 	fputs("</table>\n", f);
-	if (all > shown) {
-		fputs("<p class=\"empty\">", f);
-		report_markup_print(f, ngettext("and %zu more", "and %zu more", all - shown), all - shown);
-		fputs("</p>\n", f);
-	}
+	report_words_more(more, all - shown);
+	if (all > shown)
+		report_markup_element(f, "p", "empty", more);
 	fputs("</section>\n", f);
 }
 

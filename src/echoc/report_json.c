@@ -6,6 +6,16 @@
 #include "report_numbers.h"
 #include "run_json.h"
 
+#include <math.h>
+
+static void put_plain(struct json *j, double number)
+{
+	if (fabs(number) < 1e15 && number == floor(number))
+		json_integer(j, "value", (int64_t)number);
+	else
+		json_real(j, "value", number);
+}
+
 /* As a list of name and value, for the names are the file's and may be anything. */
 static void put_options(struct json *j, const struct run *r)
 {
@@ -17,7 +27,7 @@ static void put_options(struct json *j, const struct run *r)
 		switch (o->kind) {
 		case REPORT_NOTHING: json_null(j, "value"); break;
 		case REPORT_TEXT_OPTION: json_text(j, "value", o->text); break;
-		case REPORT_NUMBER_OPTION: json_real(j, "value", o->number); break;
+		case REPORT_NUMBER_OPTION: put_plain(j, o->number); break;
 		case REPORT_BOOL_OPTION: json_bool(j, "value", o->yes); break;
 		}
 		json_close(j);
@@ -27,9 +37,10 @@ static void put_options(struct json *j, const struct run *r)
 
 static void put_number(struct json *j, const struct report_row *row, double number)
 {
-	bool is_whole = row->unit == REPORT_COUNT || row->unit == REPORT_BYTES || row->unit == REPORT_NS;
+	bool is_rate =
+	    row->unit == REPORT_SECONDS || row->unit == REPORT_PER_SECOND || row->unit == REPORT_BYTES_PER_SECOND;
 
-	if (is_whole && number < 1e18)
+	if (!is_rate && number < 1e18)
 		json_count(j, row->key, (uint64_t)number);
 	else
 		json_real(j, row->key, number); /* null where it is NAN */
@@ -40,6 +51,7 @@ static void put_marks(struct json *j, const struct run *r)
 	static const char *const kinds[] = {[REPORT_OUTAGE] = "outage",
 	                                    [REPORT_STALL] = "stall",
 	                                    [REPORT_DAMAGE] = "damage",
+	                                    [REPORT_HELD_UP] = "held_up",
 	                                    [REPORT_WARM_UP] = "warm_up"};
 
 	json_open_list(j, "marks");
@@ -94,10 +106,7 @@ static void put_run(struct json *j, const struct run *r)
 		json_text(j, texts[i], report_run_text(r, texts[i]));
 	put_options(j, r);
 	json_bool(j, "complete", r->result != NULL);
-	json_text(j, "times",
-	          r->kind == REPORT_PING  ? "round_trip"
-	          : report_run_is_open(r) ? "response_time"
-	                                  : "service_time");
+	json_text(j, "times", report_run_times(r));
 	json_open(j, "numbers");
 	for (size_t i = 0; i < report_row_count; i++)
 		put_number(j, &report_rows[i], report_number(r, &report_rows[i]));

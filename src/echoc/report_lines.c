@@ -70,7 +70,7 @@ static size_t measure(struct report_lines *l, size_t from, bool *whole)
 /* Whether the line is this one character and white space. */
 static bool is_just(const char *line, size_t len, char c)
 {
-	while (len > 0 && strchr(" \t\r\n", line[len - 1]))
+	while (len > 0 && memchr(" \t\r\n", line[len - 1], 4))
 		len--;
 	return len == (c ? 1 : 0) && (!c || line[0] == c);
 }

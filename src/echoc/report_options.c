@@ -9,7 +9,7 @@
 const char report_options_help[] =
     N_("echoc report FILE... makes a page with charts of what ping and load have printed with --json or\n"
        "--json-stream; several files are compared, and - is standard input:\n"
-       "  --html                a page of its own, that needs nothing else (the default)\n"
+       "  --html                a page of its own, that needs nothing else (the default, but to a terminal)\n"
        "  --text                the numbers as text\n"
        "  --hgrm                the percentiles as HdrHistogram's plotter takes them\n"
        "  -o, --output FILE     write it there instead of to standard output\n");
@@ -39,6 +39,8 @@ void report_options_take(struct report_options *o, enum option_value option, con
 
 void report_options_check(const struct report_options *o)
 {
+	if (o->format == REPORT_HGRM && o->file_count > 1)
+		program_usage(ECHOC, _("--hgrm takes one FILE: its plotter wants one for each run."));
 	if (o->file_count == 0)
 		program_usage(ECHOC, _("report wants the FILE that ping or load has written with --json-stream."));
 }

@@ -23,7 +23,7 @@ extern const char report_options_help[];
 void report_options_init(struct report_options *);
 /* Takes an option of report; ends the process with status 2 and a sentence where two of them exclude each other. */
 void report_options_take(struct report_options *, enum option_value, const char *value);
-/* Ends the process as above where there is no file. */
+/* Ends the process as above where there is no file, or more than --hgrm takes. */
 void report_options_check(const struct report_options *);
 
 #endif

@@ -186,10 +186,14 @@ static void note_run(struct reader *r, struct run *run)
 		    &run->notes,
 		    _("%s, line %llu: schema %s/%u is newer than this echoc: what it knows of it is shown."), r->shown,
 		    line, run->kind == REPORT_PING ? "echoc.ping" : "echoc.load", run->schema);
-	const char *why = json_string_value(json_object_get(json_object_get(run->error, "error"), "detail"));
+	const char *why = run->error
+	                      ? json_string_value(json_object_get(json_object_get(run->error, "error"), "detail"))
+	                      : report_run_text(run, "why");
 	show(detail, why ? why : "");
 	if (run->error)
 		report_notes_add(&run->notes, _("%s, line %llu: the run failed: %s."), r->shown, line, detail);
+	else if (*detail)
+		report_notes_add(&run->notes, _("%s, line %llu: the run ended early: %s."), r->shown, line, detail);
 	else if (!run->result && run->kind == REPORT_PING)
 		report_notes_add(&run->notes,
 		                 _("%s, line %llu: the run has no result: its numbers are worked out from the probes."),

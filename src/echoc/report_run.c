@@ -38,6 +38,13 @@ bool report_run_is_open(const struct run *r)
 	return json_is_object(report_run_find(r, "response_time"));
 }
 
+const char *report_run_times(const struct run *r)
+{
+	if (r->kind == REPORT_PING)
+		return "rtt";
+	return report_run_is_open(r) ? "response_time" : "service_time";
+}
+
 static const json_t *find_in(const json_t *in, const char *path)
 {
 	while (in && *path) {

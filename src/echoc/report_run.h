@@ -20,7 +20,13 @@ struct json_t; /* jansson's: its header and base's json.h call different things 
 
 enum report_kind { REPORT_PING, REPORT_LOAD };
 
-enum report_mark_kind { REPORT_OUTAGE, REPORT_STALL, REPORT_DAMAGE, REPORT_WARM_UP };
+enum report_mark_kind {
+	REPORT_OUTAGE,  /* no connection */
+	REPORT_STALL,   /* nothing came back */
+	REPORT_DAMAGE,  /* other bytes came back than were sent */
+	REPORT_HELD_UP, /* the program that measured did not run */
+	REPORT_WARM_UP, /* traffic that does not count */
+};
 
 /* A stretch of the run's time. */
 struct report_mark {
@@ -31,8 +37,9 @@ struct report_mark {
 
 /* What has been counted while reading, for where the result is missing. */
 struct report_seen {
-	uint64_t probes, missed, late, damaged, reconnects; /* of ping */
-	uint64_t messages, errors, damaged_bytes;           /* of load: in the window, and at last */
+	uint64_t probes, echoed, lost, late, damaged, reconnects; /* of ping */
+	uint64_t last_ns, jitter_sum_ns; /* the last round trip, and what each differs from the one before it */
+	uint64_t messages, errors, damaged_bytes; /* of load: in the window, and since the start */
 	double window_s;
 };
 
@@ -71,6 +78,8 @@ struct run {
 struct run *report_run_create(const char *file, uint64_t line, enum report_kind) MUST_CHECK;
 void report_run_destroy(struct run *);
 
+/* The key of the times that are drawn, in a result. */
+const char *report_run_times(const struct run *);
 /* Load's times are counted from when a message was due. */
 bool report_run_is_open(const struct run *);
 /* The value at a path of keys like `options.address` in the result, else in what there is of it; NULL: unknown. */

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report_guess.h"
@@ -23,17 +24,33 @@ static const char *text_at(const json_t *object, const char *key)
 
 /* ---- what comes while it runs */
 
+static void take_round_trip(struct run *r, double at_s, uint64_t ns)
+{
+	uint64_t last = r->seen.last_ns;
+
+	if (r->times.count > 0)
+		r->seen.jitter_sum_ns += ns > last ? ns - last : last - ns;
+	r->seen.last_ns = ns;
+	histogram_add(&r->times, ns);
+	(void)report_series_add(&r->trips, at_s, (double)ns); /* one without a time is counted all the same */
+}
+
+/* What was sent twice has come back, but has no time; what was cut off has not even been waited for. */
 static void take_probe(struct run *r, const json_t *probe)
 {
+	const char *outcome = text_at(probe, "outcome");
 	double rtt_ns = number_at(probe, "rtt_ns"), at_s = number_at(probe, "elapsed_s");
-	bool came = rtt_ns <= (double)HISTOGRAM_MAX_NS;
+	bool lost = strcmp(outcome, "lost") == 0;
 
 	r->seen.probes++;
-	r->seen.missed += !came;
+	r->seen.echoed += strcmp(outcome, "echoed") == 0;
+	r->seen.damaged += strcmp(outcome, "damaged") == 0;
+	r->seen.lost += lost;
 	r->seen.late += json_is_true(json_object_get(probe, "late"));
-	if (came)
-		histogram_add(&r->times, (uint64_t)rtt_ns);
-	(void)report_series_add(&r->trips, at_s, came ? rtt_ns : NAN); /* one without a time is counted all the same */
+	if (rtt_ns <= (double)HISTOGRAM_MAX_NS)
+		take_round_trip(r, at_s, (uint64_t)rtt_ns);
+	else if (lost)
+		(void)report_series_add(&r->trips, at_s, NAN);
 }
 
 /* The last mark of the kind that has not ended, or NULL. */
@@ -70,7 +87,7 @@ static void take_event(struct run *r, const json_t *event)
 	double at_s = number_at(event, "elapsed_s"), duration_s = number_at(event, "duration_s");
 
 	if (strcmp(kind, "stall") == 0) {
-		report_run_mark(r, REPORT_STALL, at_s, at_s, true);
+		report_run_mark(r, REPORT_STALL, fmax(at_s - fmax(duration_s, 0), 0), at_s, true);
 	} else if (strcmp(kind, "stall_end") == 0) {
 		end_mark(r, REPORT_STALL, at_s, duration_s);
 	} else if (strcmp(kind, "drop") == 0) {
@@ -79,8 +96,9 @@ static void take_event(struct run *r, const json_t *event)
 		r->seen.reconnects++;
 		end_mark(r, REPORT_OUTAGE, at_s, duration_s);
 	} else if (strcmp(kind, "damage") == 0) {
-		r->seen.damaged++;
 		report_run_mark(r, REPORT_DAMAGE, at_s, at_s, false);
+	} else if (strcmp(kind, "held_up") == 0) {
+		end_mark(r, REPORT_HELD_UP, at_s, duration_s);
 	}
 }
 
@@ -149,8 +167,7 @@ static void sharpen(struct histogram *h, const json_t *told)
 
 static void take_times(struct run *r)
 {
-	const char *key = r->kind == REPORT_PING ? "round_trip" : "service_time";
-	const json_t *told = report_run_find(r, report_run_is_open(r) ? "response_time" : key);
+	const json_t *told = report_run_find(r, report_run_times(r));
 	const json_t *pairs = json_object_get(told, "histogram");
 
 	if (!pairs)
@@ -163,24 +180,26 @@ static void take_times(struct run *r)
 	sharpen(&r->times, told);
 }
 
-/* The result knows the outages to the end, and those that no event told. */
+/* Where the events told fewer of them, as in a file that is the result alone. */
 static void take_outages(struct run *r)
 {
 	const json_t *outages = report_run_find(r, "outages");
-	size_t kept = 0;
+	size_t kept = 0, told = json_array_size(outages), seen = r->mark_count;
 
-	if (!json_is_array(outages))
+	for (size_t i = 0; i < r->mark_count; i++)
+		seen -= r->marks[i].kind != REPORT_OUTAGE;
+	if (seen >= told)
 		return;
 	for (size_t i = 0; i < r->mark_count; i++) {
 		if (r->marks[i].kind != REPORT_OUTAGE)
 			r->marks[kept++] = r->marks[i];
 	}
 	r->mark_count = kept;
-	for (size_t i = 0; i < json_array_size(outages); i++) {
+	for (size_t i = 0; i < told; i++) {
 		const json_t *outage = json_array_get(outages, i);
-		double begin_s = number_at(outage, "begin_s"), duration_s = number_at(outage, "duration_s");
-		bool goes_on = isnan(duration_s);
-		report_run_mark(r, REPORT_OUTAGE, begin_s, goes_on ? begin_s : begin_s + duration_s, goes_on);
+		double began_s = number_at(outage, "began_s"), length_s = fmax(number_at(outage, "length_s"), 0);
+		report_run_mark(r, REPORT_OUTAGE, began_s, began_s + length_s,
+		                json_is_false(json_object_get(outage, "over")));
 	}
 }
 
@@ -204,6 +223,13 @@ static void take_options(struct run *r)
 			o.kind = REPORT_BOOL_OPTION;
 		r->options[r->option_count++] = o;
 	}
+}
+
+static int by_begin(const void *a, const void *b)
+{
+	const struct report_mark *m = a, *n = b;
+
+	return (m->begin_s > n->begin_s) - (m->begin_s < n->begin_s);
 }
 
 static void keep(json_t **place, json_t *object)
@@ -237,10 +263,11 @@ void report_take_end(struct run *r)
 		take_outages(r);
 	}
 	take_options(r);
+	qsort(r->marks, r->mark_count, sizeof(r->marks[0]), by_begin);
 	double end_s = report_run_end_s(r);
 	for (size_t i = 0; i < r->mark_count; i++) {
 		if (r->marks[i].goes_on)
-			r->marks[i].end_s = end_s;
+			r->marks[i].end_s = fmax(r->marks[i].end_s, end_s);
 	}
 	if (r->mark_count == REPORT_MARKS_MAX)
 		report_notes_add(&r->notes, _("Of outages, stalls and damages the first %d are shown."),

@@ -11,19 +11,15 @@
 
 static void put_run(FILE *f, const struct run *r, size_t number, bool utf8)
 {
-	char address[REPORT_NAME_MAX], started[REPORT_NAME_MAX], version[REPORT_NAME_MAX], host[REPORT_NAME_MAX];
-	char clock[REPORT_NAME_MAX], options[REPORT_NAME_MAX], file[REPORT_NAME_MAX];
+	char address[REPORT_NAME_MAX], started[REPORT_NAME_MAX], origin[REPORT_NAME_MAX];
+	char options[REPORT_NAME_MAX], file[REPORT_NAME_MAX];
 
 	report_words_text(address, r, "options.address", utf8);
-	report_words_text(started, r, "started_at", utf8);
-	report_words_text(version, r, "version", utf8);
-	report_words_text(host, r, "host", utf8);
-	report_words_text(clock, r, "clock", utf8);
+	report_words_started(started, r, utf8);
+	report_words_origin(origin, r, utf8);
 	report_words_options(options, r);
 	text_escape_utf8(file, sizeof(file), r->file, strlen(r->file));
-	fprintf(f, "%zu  %s  %s  (%s)\n   ", number + 1, report_words_kind(r), address, file);
-	fprintf(f, _("echoc %s on %s, by %s"), version, host, clock);
-	fprintf(f, "  %s\n", started);
+	fprintf(f, "%zu  %s  %s  (%s)\n   %s  %s\n", number + 1, report_words_kind(r), address, file, origin, started);
 	if (*options)
 		fprintf(f, "   %s\n", options);
 }
@@ -113,22 +109,19 @@ static void put_numbers(FILE *f, const struct report_set *set, bool utf8)
 static void put_marks(FILE *f, const struct run *r, size_t number)
 {
 	size_t left = report_run_interruptions(r), room = REPORT_MARKS_LISTED;
+	char text[REPORT_NAME_MAX];
 
 	for (size_t i = 0; i < r->mark_count && room > 0; i++) {
-		const struct report_mark *m = &r->marks[i];
-		if (m->kind == REPORT_WARM_UP)
+		if (r->marks[i].kind == REPORT_WARM_UP)
 			continue;
 		left--;
 		room--;
-		fprintf(f, "%zu  ", number + 1);
-		fprintf(f, _("%s from %.3f s to %.3f s"), report_words_mark(m->kind), m->begin_s, m->end_s);
-		fputc('\n', f);
+		report_words_span(text, &r->marks[i]);
+		fprintf(f, "%zu  %s\n", number + 1, text);
 	}
-	if (left > 0) {
-		fprintf(f, "%zu  ", number + 1);
-		fprintf(f, ngettext("and %zu more", "and %zu more", left), left);
-		fputc('\n', f);
-	}
+	report_words_more(text, left);
+	if (left > 0)
+		fprintf(f, "%zu  %s\n", number + 1, text);
 }
 
 static void put_notes(FILE *f, const struct report_notes *notes)

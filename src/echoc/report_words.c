@@ -64,8 +64,9 @@ void report_words_number(char text[REPORT_WORD_MAX], double number, enum report_
 	case REPORT_COUNT:
 	case REPORT_BYTES: snprintf(text, REPORT_WORD_MAX, "%.0f", number); break;
 	case REPORT_NS: report_words_time(text, number, utf8); break;
+	case REPORT_US: report_words_time(text, number * 1000, utf8); break;
 	case REPORT_SECONDS: snprintf(text, REPORT_WORD_MAX, "%.3f s", number); break;
-	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, "%.1f /s", number); break;
+	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, "%.*f /s", number < 999.5 ? 1 : 0, number); break;
 	case REPORT_BYTES_PER_SECOND: put_bytes(text, number, "/s"); break;
 	}
 }
@@ -127,6 +128,7 @@ const char *report_words_mark(enum report_mark_kind kind)
 	case REPORT_OUTAGE: return _("outage");
 	case REPORT_STALL: return _("stall");
 	case REPORT_DAMAGE: return _("damage");
+	case REPORT_HELD_UP: return _("not measured");
 	case REPORT_WARM_UP: return _("warm-up");
 	}
 	return "";
@@ -139,4 +141,32 @@ void report_words_text(char text[REPORT_NAME_MAX], const struct run *r, const ch
 	if (!found)
 		found = utf8 ? "–" : "-";
 	text_escape_utf8(text, REPORT_NAME_MAX, found, strlen(found));
+}
+
+void report_words_started(char text[REPORT_NAME_MAX], const struct run *r, bool utf8)
+{
+	report_words_text(text, r, "started_at", utf8);
+	if (strlen(text) == strlen("2026-01-02T03:04:05.123456Z") && text[19] == '.' && text[26] == 'Z')
+		memcpy(text + 19, "Z", 2);
+}
+
+void report_words_origin(char text[REPORT_NAME_MAX], const struct run *r, bool utf8)
+{
+	char version[REPORT_NAME_MAX], host[REPORT_NAME_MAX], clock[REPORT_NAME_MAX];
+
+	report_words_text(version, r, "version", utf8);
+	report_words_text(host, r, "host", utf8);
+	report_words_text(clock, r, "clock", utf8);
+	snprintf(text, REPORT_NAME_MAX, _("echoc %s on %s, by %s"), version, host, clock);
+}
+
+void report_words_span(char text[REPORT_NAME_MAX], const struct report_mark *m)
+{
+	snprintf(text, REPORT_NAME_MAX, _("%s from %.3f s to %.3f s"), report_words_mark(m->kind), m->begin_s,
+	         m->end_s);
+}
+
+void report_words_more(char text[REPORT_NAME_MAX], size_t n)
+{
+	snprintf(text, REPORT_NAME_MAX, ngettext("and %zu more", "and %zu more", n), n);
 }

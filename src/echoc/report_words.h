@@ -27,5 +27,12 @@ const char *report_words_kind(const struct run *);
 const char *report_words_mark(enum report_mark_kind);
 /* The text of the run at a path, fit to be shown; a dash where there is none. */
 void report_words_text(char text[REPORT_NAME_MAX], const struct run *, const char *path, bool utf8);
+/* When it was started, to the second. */
+void report_words_started(char text[REPORT_NAME_MAX], const struct run *, bool utf8);
+/* Which program measured it, on which machine, by which clock. */
+void report_words_origin(char text[REPORT_NAME_MAX], const struct run *, bool utf8);
+/* A mark from its begin to its end; and how many more there are. */
+void report_words_span(char text[REPORT_NAME_MAX], const struct report_mark *);
+void report_words_more(char text[REPORT_NAME_MAX], size_t n);
 
 #endif
