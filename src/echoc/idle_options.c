@@ -1,5 +1,6 @@
 #include "idle_options.h"
 
+#include "idle_search.h"
 #include "program.h"
 #include "status.h"
 #include "words.h"
@@ -9,6 +10,7 @@
 #define MAX_MS        (15 * 60 * 1000)
 #define CONNECTIONS   8
 #define RESOLUTION_MS 1000
+#define LEAST_MS      100 /* connections are late by some milliseconds, and a cut takes some to be seen */
 
 const char idle_options_help[] =
     N_("echoc idle ADDRESS finds out after how many idle seconds something on the path cuts a connection:\n"
@@ -38,8 +40,10 @@ void idle_options_take(struct idle_options *o, enum option_value option, const c
 
 void idle_options_check(const struct idle_options *o)
 {
+	if (o->min_ms < LEAST_MS)
+		program_usage(ECHOC, _("--min: give %dms at least."), LEAST_MS);
 	if (o->min_ms >= o->max_ms)
 		program_usage(ECHOC, _("--min is not below --max: nothing lies between them."));
-	if (o->resolution_ms == 0)
-		program_usage(ECHOC, _("--resolution: it takes some time to see a cut, 100ms at least."));
+	if (o->resolution_ms < LEAST_MS)
+		program_usage(ECHOC, _("--resolution: it takes some time to see a cut, %dms at least."), LEAST_MS);
 }

@@ -6,8 +6,6 @@
 
 #include "option.h"
 
-#define IDLE_CONNECTIONS_MAX 64
-
 struct idle_options {
 	uint64_t min_ms, max_ms;
 	uint64_t connections;   /* side by side */

@@ -49,7 +49,8 @@ struct reach {
 	enum phase phase;             /* that the last try has come to, */
 	uint64_t phase_began_ns;
 	double phase_s;          /* and how long it took, where it failed there */
-	char why[REACH_WHY_MAX]; /* the sentence that was said when it was given up, without its full stop */
+	char why[REACH_WHY_MAX]; /* the sentence about the last failure that was not tried again, without its full stop
+	                          */
 	unsigned refusals;
 	uint64_t connected_ms; /* when the present connection was there */
 	uint64_t trouble_ms;   /* since when there is no progress; 0 when there is */
@@ -65,6 +66,13 @@ void reach_fini(struct reach *);
  * why.
  */
 enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
+
+/*
+ * One more connection beside those that stand, ready for echo, in one try of some seconds and without asking anybody.
+ * On any other status than STATUS_FINE nothing has been said: the sentence stands in why, and *again tells whether
+ * another try may do better.
+ */
+enum status reach_another(struct reach *, struct channel *, bool *again) MUST_CHECK;
 
 /*
  * Comes back after a drop: says what happened (exchange_describe_end) and how many bytes are missing, waits,
