@@ -69,7 +69,9 @@ def address(server, kind):
 def test_counts_are_the_servers(server, folder, kind, how):
     s = server(listen=[*LISTEN, f"unix:{folder}/a", f"raw+unix:{folder}/b"])
     before = s.status()
-    one = result(folder, address(s, kind), "--user", "anna", "--connections", "7", *how, *SHORT)
+    got, out, err = run(folder, address(s, kind), "--user", "anna", "--connections", "7", *how, *SHORT, "--json")
+    one = strict(out)
+    assert got == (0 if not one["rate"] or one["rate"]["reached"] else 1), err  # a busy machine may miss the rate
     after, totals = s.status(), one["totals"]
     assert totals["messages_sent"] == totals["messages_received"] > 0
     assert totals["sent_bytes"] == totals["received_bytes"] == 64 * totals["messages_sent"]

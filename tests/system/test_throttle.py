@@ -185,6 +185,7 @@ def test_a_new_keeper_knows_where_owners_were(folder):
         assert log_in(server.port, HERE) == 230
 
 
+@pytest.mark.alone
 def test_one_address_does_not_fill_the_queue(folder):
     hashes = ["--hash-memory", "65536", "--hash-passes", "3"]
     with Server(folder, *limits(), *hashes, "--limit-local", penalties=True, cheap=False) as server:

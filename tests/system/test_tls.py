@@ -296,6 +296,7 @@ def test_sslscan_finds_tls_1_3_only(folder):
 PLAIN = os.environ.get("ECHOD_PLAIN_BUILD")
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not PLAIN, reason="ECHOD_PLAIN_BUILD names no build without sanitizers")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_idle_tls_connection_costs_at_most_24_kib(folder, kind):
