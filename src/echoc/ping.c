@@ -29,11 +29,12 @@ struct ping {
 	struct ping_path path;
 	struct ping_measures measures;
 	struct ping_show show;
-	int signals;     /* a signalfd */
-	sigset_t caught; /* what it stands for */
-	bool has_keys;   /* standard input is a terminal that has not ended */
-	uint64_t owed;   /* the last probe that was due while there was no connection; 0: none */
-	uint64_t end_ns; /* until when answers are awaited after the last probe; 0: it was not sent yet */
+	int signals;            /* a signalfd */
+	sigset_t caught;        /* what it stands for */
+	bool has_keys;          /* standard input is a terminal that has not ended */
+	struct ping_probe owed; /* the last one that was due while there was no connection; seq 0: none */
+	uint64_t end_ns;        /* until when answers are awaited after the last probe; 0: it was not sent yet */
+	bool prolonged;         /* which was moved once */
 	bool over, interrupted;
 	enum status status; /* where it is ended early, and why: a sentence without its full stop */
 	char why[REACH_WHY_MAX];
@@ -53,6 +54,7 @@ static void read_result(const struct ping *p, uint64_t now_ns, struct ping_resul
 	                          .kernel = p->path.kernel,
 	                          .now_ns = now_ns,
 	                          .outage_ns = p->path.outage_ns,
+	                          .stall_ns = p->path.stall_ns,
 	                          .interrupted = p->interrupted};
 	if (p->path.state != PING_DOWN)
 		kernel_view_read(&r->kernel, p->path.exchange.channel.fd);
@@ -61,7 +63,14 @@ static void read_result(const struct ping *p, uint64_t now_ns, struct ping_resul
 
 /* ---- sending ---- */
 
-static void send_next(struct ping *p, uint64_t late_own_ns)
+static void leave_out_owed(struct ping *p)
+{
+	if (p->owed.seq)
+		ping_path_leave_out(&p->path, &p->owed);
+	p->owed.seq = 0;
+}
+
+static void send_next(struct ping *p, uint64_t now_ns, uint64_t late_own_ns)
 {
 	uint64_t seq = ping_schedule_take(&p->schedule);
 
@@ -69,23 +78,21 @@ static void send_next(struct ping *p, uint64_t late_own_ns)
 		ping_path_send(&p->path, seq, late_own_ns);
 		return;
 	}
-	if (p->owed)
-		ping_path_not_sent(&p->path, 1);
-	p->owed = seq;
+	leave_out_owed(p);
+	p->owed = (struct ping_probe){.seq = seq, .sent_ns = now_ns, .sent_us = clock_wall_us()};
 }
 
 /* A new connection wants a probe at once: the one that was due last without one, or the next one early. */
 static void pay_owed(struct ping *p, uint64_t now_ns)
 {
-	if (p->path.wants_probe && p->owed)
-		ping_path_send(&p->path, p->owed, 0);
-	else if (p->path.wants_probe && !ping_schedule_is_over(&p->schedule, now_ns))
-		send_next(p, 0);
-	else if (p->owed && ping_path_can_send(&p->path))
-		ping_path_not_sent(&p->path, 1);
-	else
-		return;
-	p->owed = 0;
+	if (p->path.wants_probe && p->owed.seq) {
+		ping_path_send(&p->path, p->owed.seq, 0);
+		p->owed.seq = 0;
+	} else if (p->path.wants_probe && !ping_schedule_is_over(&p->schedule, now_ns)) {
+		send_next(p, now_ns, 0);
+	} else if (ping_path_can_send(&p->path)) {
+		leave_out_owed(p);
+	}
 }
 
 static void note_held_up(struct ping *p, uint64_t now_ns, uint64_t late_ns)
@@ -105,7 +112,7 @@ static void send_due(struct ping *p)
 			note_held_up(p, now_ns, now_ns - due_ns);
 			continue;
 		}
-		send_next(p, now_ns - due_ns);
+		send_next(p, now_ns, now_ns - due_ns);
 	}
 }
 
@@ -133,7 +140,7 @@ static void end_mute(struct ping *p, uint64_t now_ns)
 	end_early(p, STATUS_NOT_PROTOCOL, why);
 }
 
-/* After the last probe, answers are awaited for as long as they would not be late. */
+/* After the last probe, answers are awaited for as long as they would not be late; once more on a new connection. */
 static void await_rest(struct ping *p, uint64_t now_ns)
 {
 	uint64_t late_ns = p->options->late_ms * MS_NS;
@@ -142,8 +149,10 @@ static void await_rest(struct ping *p, uint64_t now_ns)
 		return;
 	if (p->end_ns == 0)
 		p->end_ns = now_ns + late_ns;
-	if (p->path.state == PING_ON_TRIAL && p->path.progress_ns + late_ns > p->end_ns)
+	if (now_ns >= p->end_ns && p->path.state == PING_ON_TRIAL && !p->prolonged) {
 		p->end_ns = p->path.progress_ns + late_ns;
+		p->prolonged = true;
+	}
 	if (p->path.probes_count == 0 || now_ns >= p->end_ns)
 		p->over = true;
 }
@@ -255,6 +264,7 @@ static void draw_if_due(struct ping *p, uint64_t now_ns)
 
 	if (now_ns < ping_show_due_ns(&p->show, in_the_air_ns(p)))
 		return;
+	take_signal(p); /* SIGCONT, above all: the terminal was somebody else's meanwhile */
 	read_result(p, now_ns, &r);
 	ping_show_draw(&p->show, &r);
 }
@@ -265,10 +275,10 @@ static void probe(struct ping *p)
 		send_due(p);
 		wait_and_act(p);
 		uint64_t now_ns = clock_now_ns();
+		look_for_end(p, now_ns);
 		ping_path_tick(&p->path, now_ns);
 		pay_owed(p, now_ns);
 		draw_if_due(p, now_ns);
-		look_for_end(p, now_ns);
 	}
 }
 
@@ -277,8 +287,7 @@ static enum status conclude(struct ping *p)
 {
 	struct ping_result r;
 
-	if (p->owed)
-		ping_path_not_sent(&p->path, 1);
+	leave_out_owed(p);
 	ping_path_give_up(&p->path, !p->interrupted);
 	uint64_t now_ns = clock_now_ns();
 	if (!p->status && is_mute(p) && now_ns - p->measures.start_ns >= p->options->late_ms * MS_NS)

@@ -22,7 +22,7 @@ enum ping_event_kind {
 	PING_DAMAGED,       /* text; probe, but for bytes that nothing was sent for; offset in the stream */
 	PING_LOST,          /* probe: given up at the end */
 	PING_CUT_OFF,       /* probe: the run was ended before its answer was late */
-	PING_NOT_SENT,      /* count of probes that were due while there was no connection or no room */
+	PING_NOT_SENT,      /* probe, with the times when it was due: there was no connection, or no room; count 1 */
 	PING_STALL,         /* probe, which is the first unanswered; length: since when nothing came */
 	PING_STALL_END,     /* length of the stall */
 	PING_DROP,          /* text, a clause that names the address; bytes missing; began */

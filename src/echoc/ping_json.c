@@ -88,7 +88,7 @@ static void put_probe(FILE *f, const struct ping_measures *m, const struct ping_
 
 static void put_event(FILE *f, const struct ping_measures *m, const struct ping_event *e, const char *kind)
 {
-	bool lasts = e->kind != PING_DROP && e->kind != PING_DAMAGED && e->kind != PING_NOT_SENT;
+	bool lasts = e->kind != PING_DROP && e->kind != PING_DAMAGED;
 	struct json j;
 
 	begin(&j, f, "event");
@@ -118,7 +118,7 @@ void ping_json_event(FILE *f, const struct ping_measures *m, const struct ping_e
 		break;
 	case PING_LOST: put_probe(f, m, e, "lost"); break;
 	case PING_CUT_OFF: put_probe(f, m, e, "cut_off"); break;
-	case PING_NOT_SENT: put_event(f, m, e, "not_sent"); break;
+	case PING_NOT_SENT: put_probe(f, m, e, "not_sent"); break;
 	case PING_STALL: put_event(f, m, e, "stall"); break;
 	case PING_STALL_END: put_event(f, m, e, "stall_end"); break;
 	case PING_DROP: put_event(f, m, e, "drop"); break;
@@ -186,7 +186,7 @@ static void put_path(struct json *j, const struct ping_result *r)
 		put_outage(j, m, r->outage_ns, r->now_ns - r->outage_ns, false);
 	json_close_list(j);
 	json_count(j, "stalls", m->stalls);
-	json_real(j, "stalled_s", (double)m->stalled_ns / 1e9);
+	json_real(j, "stalled_s", (double)r->stalled_ns / 1e9);
 	json_count(j, "damages", m->damages);
 	json_text(j, "first_damage", *m->first_damage ? m->first_damage : NULL);
 }

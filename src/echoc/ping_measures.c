@@ -92,5 +92,6 @@ void ping_result_work_out(struct ping_result *r)
 	r->jitter_known = m->rtt.count > 1;
 	r->jitter_ns = r->jitter_known ? (double)m->jitter_sum_ns / (double)(m->rtt.count - 1) : 0;
 	r->downtime_ns = m->downtime_ns + (r->outage_ns ? r->now_ns - r->outage_ns : 0);
+	r->stalled_ns = m->stalled_ns + (r->stall_ns ? r->now_ns - r->stall_ns : 0);
 	r->status = m->lost || m->damages || r->outage_ns ? STATUS_LOST : STATUS_FINE;
 }

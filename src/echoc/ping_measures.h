@@ -32,7 +32,9 @@ struct ping_measures {
 	uint64_t not_sent;  /* due while there was no connection, or while this program was held up */
 	uint64_t sent_late; /* by our own fault */
 	uint64_t damages;   /* the places; a probe is damaged once, and bytes that nothing was sent for are none's */
-	uint64_t reconnects, stalls, stalled_ns;
+	uint64_t reconnects;
+	uint64_t stalls;               /* all of them; */
+	uint64_t stalled_ns;           /* the time of one that ended as an outage is the outage's */
 	uint64_t outages, downtime_ns; /* that are over */
 	struct ping_outage outage[PING_OUTAGES_MAX];
 	uint64_t last_rtt_ns, jitter_sum_ns; /* of the differences between consecutive round trips */
@@ -56,7 +58,8 @@ struct ping_result {
 	uint64_t now_ns;
 	bool final, interrupted;
 	uint64_t outage_ns; /* when the outage began that still goes on; 0: none */
-	uint64_t downtime_ns;
+	uint64_t stall_ns;  /* the same of a stall */
+	uint64_t downtime_ns, stalled_ns;
 	bool known[PING_PERCENTILES];
 	uint64_t at_ns[PING_PERCENTILES];
 	double mean_ns;
@@ -66,7 +69,7 @@ struct ping_result {
 	const char *why; /* it was ended early, without its full stop; NULL: nothing did */
 };
 
-/* Fills in from measures, now_ns and outage_ns, which are set before, all but kernel and the two flags. */
+/* Fills in from measures, now_ns, outage_ns and stall_ns, which are set before, all but kernel and the two flags. */
 void ping_result_work_out(struct ping_result *);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "ping_pattern.h"
-#include "text.h"
 #include "words.h"
 
 #define MS_NS        UINT64_C(1000000)
@@ -91,10 +90,10 @@ void ping_path_send(struct ping_path *p, uint64_t seq, uint64_t late_own_ns)
 	tell(p, &(struct ping_event){.kind = PING_SENT, .at_ns = probe->sent_ns, .probe = probe});
 }
 
-void ping_path_not_sent(struct ping_path *p, uint64_t count)
+void ping_path_leave_out(struct ping_path *p, const struct ping_probe *probe)
 {
-	p->not_sent += count;
-	tell(p, &(struct ping_event){.kind = PING_NOT_SENT, .at_ns = clock_now_ns(), .count = count});
+	p->not_sent++;
+	tell(p, &(struct ping_event){.kind = PING_NOT_SENT, .at_ns = clock_now_ns(), .probe = probe, .count = 1});
 }
 
 /* ---- losing the connection and coming back ---- */
@@ -391,7 +390,7 @@ static void look_for_stall(struct ping_path *p, uint64_t now_ns)
 		            .kind = PING_STALL, .at_ns = now_ns, .probe = probe_at(p, 0), .length_ns = ns});
 	}
 	if (p->options->redial_ms && ns >= p->options->redial_ms * MS_NS) {
-		end_stall(p, now_ns);
+		p->stall_ns = 0; /* it is the outage's time from here on */
 		snprintf(text, sizeof(text), _("%s has stalled"), p->dial.reach->where);
 		lose(p, now_ns, since, text);
 	}

@@ -66,8 +66,8 @@ void ping_path_close(struct ping_path *);
 bool ping_path_can_send(const struct ping_path *);
 /* Sends probe number seq; late_own_ns as in ping_probe. */
 void ping_path_send(struct ping_path *, uint64_t seq, uint64_t late_own_ns);
-/* Counts probes that were due and could not be sent. */
-void ping_path_not_sent(struct ping_path *, uint64_t count);
+/* Counts and tells a probe that was due, at its sent_ns and sent_us, and could not be sent. */
+void ping_path_leave_out(struct ping_path *, const struct ping_probe *);
 
 /* What to poll for, as poll(2) takes it; -1 for the descriptor: nothing. */
 int ping_path_fd(const struct ping_path *);

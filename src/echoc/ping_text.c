@@ -197,7 +197,7 @@ static void put_path(FILE *f, const struct ping_result *r)
 	const struct ping_measures *m = r->measures;
 
 	fprintf(f, _("reconnects %llu, downtime %.3f s, stalls %llu (%.3f s)\n"), ull(m->reconnects), s(r->downtime_ns),
-	        ull(m->stalls), s(m->stalled_ns));
+	        ull(m->stalls), s(r->stalled_ns));
 	for (uint64_t i = 0; i < m->outages && i < SHOWN_OUTAGES; i++)
 		fprintf(f, _("outage: from %.3f s on, for %.3f s\n"), s(m->outage[i].began_ns - m->start_ns),
 		        s(m->outage[i].length_ns));
@@ -215,7 +215,7 @@ static void put_kernel(FILE *f, const struct kernel_view *k)
 {
 	if (!k->known)
 		return;
-	fprintf(f, _("the kernel's view: rtt %.3f ms, rttvar %.3f ms"), k->rtt_us / 1e3, k->rttvar_us / 1e3);
+	fprintf(f, _("TCP_INFO: rtt %.3f ms, rttvar %.3f ms"), k->rtt_us / 1e3, k->rttvar_us / 1e3);
 	if (k->min_known)
 		fprintf(f, _(", min rtt %.3f ms"), k->min_rtt_us / 1e3);
 	fprintf(f, _(", retransmits %llu\n"), ull(k->retransmits));
@@ -237,8 +237,12 @@ void ping_text_status(char text[PING_STATUS_MAX], const struct ping_result *r)
 {
 	const struct ping_measures *m = r->measures;
 
+	if (m->rtt.count == 0) {
+		snprintf(text, PING_STATUS_MAX, _("sent %llu, and nothing is back yet"), ull(m->sent));
+		return;
+	}
 	snprintf(text, PING_STATUS_MAX,
-	         _("sent %llu, echoed %llu, last %.3f ms, p50 %.3f ms, max %.3f ms, reconnects %llu, down %.1f s"),
-	         ull(m->sent), ull(m->echoed), ms(m->last_rtt_ns), ms(r->at_ns[PING_P50]), ms(m->rtt.max_ns),
-	         ull(m->reconnects), s(r->downtime_ns));
+	         _("sent %llu echoed %llu last %.3f p50 %.3f max %.3f ms reconnects %llu down %.1f s"), ull(m->sent),
+	         ull(m->echoed), ms(m->last_rtt_ns), ms(r->at_ns[PING_P50]), ms(m->rtt.max_ns), ull(m->reconnects),
+	         s(r->downtime_ns));
 }
