@@ -15,6 +15,7 @@ import time
 import counts
 import extras
 import field
+import path
 import peers
 import picture
 import report
@@ -23,7 +24,7 @@ from load import Failed
 from rounds import CELLS, Rounds
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SCHEMA = "echod-bench/1"
+SCHEMA, PATH_SCHEMA = "echod-bench/1", "echod-bench-path/1"
 FEW = (field.FLOOR, field.OURS, field.OURS_LOGIN)
 COUNTED = [CELLS[1], CELLS[0]]
 
@@ -83,6 +84,8 @@ def read_arguments():
                         help=f"only this one; may be repeated; of {' '.join(cells)}")
     parser.add_argument("--peer", action="append", choices=[p for p in peers.PEERS if p != field.FLOOR], metavar="PEER",
                         help="only this one; may be repeated; of " + " ".join(p for p in peers.PEERS if p != field.FLOOR))
+    parser.add_argument("--path", action="store_true",
+                        help="only what echoc says of a path, held against what the path is: six minutes, or one")
     parser.add_argument("--no-sides", action="store_true", help="the matrix only")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
                         help="of the order of turns; it is printed")
@@ -95,11 +98,12 @@ def read_arguments():
     return arguments
 
 
-def build(out):
+def build(out, with_peers):
     """The servers' folders. A peer that does not build is left out."""
     echod, others = os.path.join(out, "echod"), os.path.join(out, "peers")
     subprocess.run(["script/build", echod, "-Dbench=true"], cwd=ROOT, check=True)
-    subprocess.run(["bench/peers/build", others], cwd=ROOT, check=False, stdout=sys.stderr)
+    if with_peers:
+        subprocess.run(["bench/peers/build", others], cwd=ROOT, check=False, stdout=sys.stderr)
     return echod, others
 
 
@@ -203,17 +207,33 @@ def cpu_model():
     return found[1] if found else platform.machine()
 
 
+def machine():
+    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "kernel": platform.release(), "cpu": cpu_model(), "cores": os.cpu_count()}
+
+
+def only_path(arguments, place, out):
+    found = {"schema": PATH_SCHEMA, **machine(), "seed": arguments.seed,
+             **path.measure(place, arguments.quick, arguments.seed, Progress())}
+    save(arguments.json or os.path.join(out, "path.json"), as_json(found))
+    said = path.text(found)
+    save(os.path.join(out, "path.txt"), said)
+    print(said, end="")
+    return 1 if found["failures"] else 0
+
+
 def measure(arguments, plan, place, begin, progress):
     entrants = field.entrants(place, arguments.peer)
     cells = [c for c in CELLS if not arguments.cell or c.name in arguments.cell]
     descriptors = raise_descriptors()
-    result = {"schema": SCHEMA, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-              "kernel": platform.release(), "cpu": cpu_model(), "cores": os.cpu_count(),
+    result = {"schema": SCHEMA, **machine(),
               "server_core": place.server_core, "load_core": place.load_core, "seed": arguments.seed,
               "window_s": plan.window_s, "versions": field.versions(place, entrants),
               "peers": [e.name for e in entrants if e.is_peer], "forking": [e.name for e in entrants if e.forks],
               "exactness": check_exactness(place, entrants, plan.exact_s, progress)}
     found, failures = (NO_SIDES, {}) if arguments.no_sides else sides(place, entrants, plan, descriptors, progress)
+    if not arguments.no_sides and not arguments.quick:
+        result["path"] = path.measure(place, arguments.quick, arguments.seed, progress)
     rounds = Rounds(place, entrants, cells, plan.window_s, arguments.seed)
     result["rounds"] = run_rounds(rounds, plan, begin, progress)
     result.update(found, cells=rounds.summary(), failures={**failures, **rounds.failures})
@@ -225,9 +245,13 @@ def measure(arguments, plan, place, begin, progress):
     return result
 
 
-def save(path, text):
-    with open(path, "w", encoding="utf-8") as file:
+def save(name, text):
+    with open(name, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def as_json(result):
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
 
 
 def main():
@@ -241,7 +265,9 @@ def main():
     os.makedirs(out, exist_ok=True)
     print(f"script/bench: building into {arguments.out}; seed {arguments.seed}", file=sys.stderr)
     try:
-        place = field.Place(*build(out), cores[0], cores[1])
+        place = field.Place(*build(out, not arguments.path), cores[0], cores[1])
+        if arguments.path:
+            return only_path(arguments, place, out)
         plan = Plan(arguments.quick, arguments.rounds)
         result = measure(arguments, plan, place, time.monotonic() if arguments.quick else begin, Progress())
     except (Failed, OSError, subprocess.SubprocessError) as failure:
@@ -249,9 +275,9 @@ def main():
         return 1
     except KeyboardInterrupt:
         return 130
-    save(arguments.json or os.path.join(out, "bench.json"), json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    save(arguments.json or os.path.join(out, "bench.json"), as_json(result))
     save(arguments.svg or os.path.join(out, "bench.svg"), picture.draw(result))
-    said = report.text(result)
+    said = report.text(result) + (path.text(result["path"]) if "path" in result else "")
     save(os.path.join(out, "bench.txt"), said)
     print(said, end="")
     return 0

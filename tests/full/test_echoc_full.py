@@ -20,9 +20,9 @@ import time
 import pytest
 
 from clients import SEED, randomness, wait_until
+from faulty_path import FaultProxy
 from harness import LOOPBACK, PASSWORD, Server, check_sanitizer, environment, program
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 KIB, MIB = 1 << 10, 1 << 20
 BLOCK = 1 * MIB
 PATIENCE_S = 60  # of each single event; a drop costs echoc up to some seconds of waiting
@@ -192,25 +192,6 @@ class Transfer:
         check_sanitizer(self.folder)
 
 
-class Proxy:
-    def __init__(self, prefix, port, target):
-        self.process = subprocess.Popen([*prefix, sys.executable, os.path.join(HERE, "fault_proxy.py"), str(port),
-                                         str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        assert self.process.stdout.readline() == b"ready\n"
-
-    def tell(self, command):
-        self.process.stdin.write(command.encode() + b"\n")
-        return int(self.process.stdout.readline())
-
-    def reset(self):
-        self.tell("reset")
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 class Site:
     """A namespace with an echod in it, which can be killed and started again, and perhaps a proxy."""
 
@@ -226,7 +207,7 @@ class Site:
             assert self.holder.stdout.readline() == b"up\n"
             self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", "--"]
             self.start_server()
-            self.proxy = Proxy(self.prefix, PROXY_PORT, SERVER_PORT) if proxy else None
+            self.proxy = FaultProxy(SERVER_PORT, PROXY_PORT, self.prefix) if proxy else None
             if proxy:
                 self.things.callback(self.proxy.close)
         except BaseException:

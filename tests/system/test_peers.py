@@ -15,6 +15,7 @@ import pytest
 
 from harness import LOOPBACK, PASSWORD, PATIENCE_S, check_sanitizer, environment, free_ports, program
 from clients import randomness, wait_until
+from faulty_path import FaultProxy
 
 SIZES = [0, 1, 64 * 1024, 4 * 1024 * 1024]
 NARROW_SIZE = 256 * 1024  # what goes through tiny segments and buffers
@@ -248,6 +249,32 @@ def test_a_server_that_is_stuck_and_killed(folder):
         end_group(server)
         assert echoc.stdout.read() == b""
         assert_loss_is_told(echoc.wait(PATIENCE_S), echoc.stderr.read().decode(), data[:100], data)
+
+
+def assert_damage_is_told(done, data, at, came):
+    """Ended with 1, what came before the damage is on standard output, and the one line says where and what it is."""
+    assert done.returncode == 1
+    assert done.stdout == data[:at]
+    error = done.stderr.decode()
+    assert re.fullmatch(r"echoc: [^\n]+\.\n", error), error
+    assert re.search(rf"at offset {at}\b[^\n]* sent {data[at]:02x}[^\n]* came {came:02x}\b", error), error
+
+
+def test_a_server_that_damages_a_byte(folder):
+    """tr makes another letter of the one that is there once."""
+    data = some_bytes(200_000).replace(b"~", b"!")
+    for at in (0, 70_000, len(data) - 1):
+        damaged = data[:at] + b"~" + data[at + 1:]
+        with peer("socat", "-t", "10", LISTEN, "EXEC:tr '~' '#'") as (_, port):
+            assert_damage_is_told(run_echoc(folder, port, damaged), damaged, at, ord("#"))
+
+
+def test_a_path_that_damages_a_byte(folder):
+    data = some_bytes(200_000)
+    with xinetd(folder) as port, FaultProxy(port) as path:
+        for at in (0, 70_000, len(data) - 1):
+            path.add("damage", "down", at)
+            assert_damage_is_told(run_echoc(folder, path.port, data), data, at, data[at] ^ 0x10)
 
 
 @pytest.mark.parametrize("who", ["ncat", "nc"])
