@@ -146,31 +146,23 @@ void ping_text_event(FILE *f, const struct ping_measures *m, const struct ping_e
 
 /* ---- the summary ---- */
 
-static void put_count(FILE *f, const char *text, uint64_t n)
-{
-	fprintf(f, text, ull(n));
-}
-
-static void put_count_if_any(FILE *f, const char *text, uint64_t n)
-{
-	if (n > 0)
-		put_count(f, text, n);
-}
-
 static void put_counts(FILE *f, const struct ping_measures *m)
 {
-	uint64_t in_the_air = m->sent - m->echoed - m->damaged - m->lost;
+	uint64_t on_their_way = m->sent - m->echoed - m->damaged - m->lost;
 
-	put_count(f, _("sent %llu"), m->sent);
-	put_count(f, _(", echoed %llu"), m->echoed);
-	put_count(f, _(", damaged %llu"), m->damaged);
-	put_count(f, _(", lost %llu"), m->lost);
-	put_count(f, _(", late %llu"), m->late);
-	put_count_if_any(f, _(", sent again %llu"), m->resent);
-	put_count_if_any(f, _(", not sent %llu"), m->not_sent);
-	put_count_if_any(f, _(", on their way %llu"), in_the_air);
-	put_count_if_any(f, _(", sent more than 1 ms late by this machine %llu"), m->sent_late);
-	fputc('\n', f);
+	fprintf(f, _("sent %llu, echoed %llu"), ull(m->sent), ull(m->echoed));
+	if (on_their_way)
+		fprintf(f, _(", on their way %llu"), ull(on_their_way));
+	if (m->resent)
+		fprintf(f, _(", sent again %llu"), ull(m->resent));
+	if (m->not_sent)
+		fprintf(f, _(", not sent %llu"), ull(m->not_sent));
+	fprintf(f, _(", damaged %llu, lost %llu, late %llu\n"), ull(m->damaged), ull(m->lost), ull(m->late));
+	if (m->sent_late)
+		fprintf(f,
+		        ngettext("%llu probe was sent more than 1 ms late by this machine\n",
+		                 "%llu probes were sent more than 1 ms late by this machine\n", m->sent_late),
+		        ull(m->sent_late));
 }
 
 static void put_times(FILE *f, const struct ping_result *r)
@@ -186,10 +178,11 @@ static void put_times(FILE *f, const struct ping_result *r)
 		if (r->known[i])
 			fprintf(f, " %s %.3f", ping_percentile_names[i], ms(r->at_ns[i]));
 	}
-	fprintf(f, _(" max %.3f mean %.3f ms"), ms(h->max_ns), r->mean_ns / 1e6);
 	if (r->jitter_known)
-		fprintf(f, _(", jitter %.3f ms"), r->jitter_ns / 1e6);
-	fputc('\n', f);
+		fprintf(f, _(" max %.3f mean %.3f ms, jitter %.3f ms\n"), ms(h->max_ns), r->mean_ns / 1e6,
+		        r->jitter_ns / 1e6);
+	else
+		fprintf(f, _(" max %.3f mean %.3f ms\n"), ms(h->max_ns), r->mean_ns / 1e6);
 }
 
 static void put_path(FILE *f, const struct ping_result *r)

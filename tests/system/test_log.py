@@ -89,7 +89,7 @@ def test_a_full_disk_under_the_log_hurts_nobody(folder):
         s.close_clients()
         s.wait_still()
         c = s.echo_client("raw")
-        for i in range(8000):  # 16000 lines: more than the ring of 1 MiB holds
+        for i in range(10000):  # 20000 lines: more than the ring of 1 MiB holds
             c.echoes(b"x")
         assert s.status()["log_lines_lost"] > 0
 
@@ -102,7 +102,7 @@ def test_a_log_pipe_that_nobody_reads_hurts_nobody(folder):
     try:
         with Server(folder, listen=BOTH, log=path, log_level="debug") as s:
             c, text = s.echo_client("raw"), Positional("pipe")
-            for i in range(8000):  # 16000 lines: more than the ring of 1 MiB and the pipe hold
+            for i in range(10000):  # 20000 lines: more than the ring of 1 MiB and the pipe hold
                 c.echoes(text.at(i, 100))
             s.close_clients()
             assert s.wait_status(lambda st: st["log_lines_lost"] > 0, "lines to be lost")["log_lines_lost"] > 0
