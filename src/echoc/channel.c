@@ -61,7 +61,7 @@ static ssize_t send_some(const struct channel *c, const uint8_t *data, size_t le
 	size_t sent = 0;
 
 	while (sent < len) {
-		ssize_t n = send(c->fd, data + sent, len - sent, MSG_NOSIGNAL);
+		ssize_t n = send(c->fd, data + sent, len - sent, MSG_NOSIGNAL | (c->apart ? MSG_EOR : 0));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)

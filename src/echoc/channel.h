@@ -49,6 +49,7 @@ struct channel {
 	size_t unsent_at, unsent_len;
 	int over;    /* of the receiving side, told when all bytes are handed out: 1 the end, or a negative errno */
 	bool traced; /* what is said on it is shown (trace.h) */
+	bool apart;  /* what one send takes is not joined with another's: a segment, and a record, of its own */
 	bool heard, shaken, ending; /* something came; the handshake is done; our own close_notify is written */
 	enum channel_stranger stranger;
 };
@@ -98,7 +99,7 @@ static inline ssize_t MUST_CHECK channel_send(struct channel *c, const void *dat
 {
 	if (c->tls)
 		return channel_send_tls(c, data, len);
-	ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
+	ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL | (c->apart ? MSG_EOR : 0));
 	if (n >= 0)
 		return n;
 	return errno == EINTR ? -EAGAIN : -errno;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace.h"
 #include "words.h"
 
 static void check(const struct exchange *ex)
@@ -51,6 +52,7 @@ void exchange_fini(struct exchange *ex)
 void exchange_attach(struct exchange *ex, const struct channel *channel)
 {
 	ex->channel = *channel;
+	ex->channel.apart = ex->chunk > 0;
 	ex->error = 0;
 	ex->sent = ex->echoed;
 	ex->half_closed = false;
@@ -159,22 +161,28 @@ static void send_some(struct exchange *ex)
 
 	if (ex->error || ex->half_closed)
 		return;
-	while (!err && ex->sent < ex->filled) {
+	while (ex->sent < ex->filled) {
 		size_t len;
 		const uint8_t *at = piece(ex, ex->sent, ex->filled - ex->sent, &len);
-		ssize_t n = channel_send(&ex->channel, at, len);
-		if (n < 0)
+		ssize_t n = channel_send(&ex->channel, at, ex->chunk ? least(len, ex->chunk) : len);
+		if (n < 0) {
 			err = (int)n;
-		else
-			ex->sent += (size_t)n;
+			break;
+		}
+		if (ex->channel.traced)
+			trace_bytes(TRACE_SENT, at, (size_t)n);
+		ex->sent += (size_t)n;
 		check(ex);
 	}
 	if (!err)
 		err = ex->ended ? channel_end(&ex->channel) : channel_flush(&ex->channel);
-	if (!err)
-		ex->half_closed = ex->ended;
-	else if (err != -EAGAIN)
+	if (err && err != -EAGAIN)
 		give_up_sending(ex, err);
+	if (err || !ex->ended)
+		return;
+	ex->half_closed = true;
+	if (ex->channel.traced)
+		trace_note(TRACE_SENT, ex->channel.tls ? _("close_notify and FIN") : "FIN");
 }
 
 /* Keeps the difference: len bytes came at offset echoed, where sent_len bytes stood in one piece. */
@@ -209,12 +217,24 @@ static bool compare(struct exchange *ex, const uint8_t *came, size_t len)
 	return true;
 }
 
+static void trace_received(const struct exchange *ex, ssize_t n)
+{
+	if (n > 0)
+		trace_bytes(TRACE_CAME, ex->received, (size_t)n);
+	else if (n == 0)
+		trace_note(TRACE_CAME, ex->channel.tls ? "close_notify" : "FIN");
+	else
+		trace_note(TRACE_CAME, channel_why(&ex->channel, (int)n));
+}
+
 static enum exchange_result receive(struct exchange *ex)
 {
 	ssize_t n = channel_receive(&ex->channel, ex->received, EXCHANGE_READ);
 
 	if (n == -EAGAIN)
 		return EXCHANGE_GOES_ON;
+	if (ex->channel.traced)
+		trace_received(ex, n);
 	if (n > 0)
 		return compare(ex, ex->received, (size_t)n) ? EXCHANGE_GOES_ON : EXCHANGE_DAMAGED;
 	if (n < 0)

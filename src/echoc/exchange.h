@@ -36,6 +36,7 @@ struct exchange {
 	uint64_t taken, echoed, sent, filled;
 	bool ended; /* no more will be filled in: half-close when all is sent */
 	bool half_closed;
+	size_t chunk; /* bytes of one send, which no other is joined with; 0: as many as there are */
 	struct channel channel;
 	int error; /* of the end of the last connection, a negative errno of the channel; 0 for an orderly end */
 	struct {

@@ -242,6 +242,7 @@ enum status pipe_run(struct reach *reach)
 	enum status status = reach_first(reach, &channel);
 	if (status == STATUS_FINE) {
 		output_open(&p.output);
+		p.exchange.chunk = (size_t)reach->options->chunk;
 		exchange_attach(&p.exchange, &channel);
 		status = run(&p);
 		output_close(&p.output);

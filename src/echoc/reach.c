@@ -12,6 +12,7 @@
 #include "login.h"
 #include "program.h"
 #include "text.h"
+#include "trace.h"
 #include "wait.h"
 #include "words.h"
 
@@ -147,6 +148,17 @@ static int shake(struct channel *c, uint64_t until_ms)
 	}
 }
 
+static void trace_tls(const struct channel *c)
+{
+	char how[128], pin[TLS_PIN_MAX], note[sizeof(how) + sizeof(pin) + 2];
+
+	tls_describe(c->tls, how, sizeof(how));
+	if (tls_pin(c->tls, pin))
+		pin[0] = '\0';
+	snprintf(note, sizeof(note), "%s, %s", how, pin);
+	trace_note(TRACE_CAME, note);
+}
+
 /* Makes the connection TLS and settles who is there. Returns whether it went well; else trouble says why not. */
 static bool secure(struct reach *r, struct channel *c, bool first, struct trouble *trouble)
 {
@@ -159,6 +171,8 @@ static bool secure(struct reach *r, struct channel *c, bool first, struct troubl
 		err = channel_start_tls(c, r->tls, &r->room, r->address.host, r->address.raw);
 	if (!err)
 		err = shake(c, wait_now_ms() + LOGIN_HANDSHAKE_MS);
+	if (!err && c->traced)
+		trace_tls(c);
 	if (!err)
 		return identity_settle(&r->identity, &place, c->tls, trouble);
 	bare.tls = false;

@@ -3,166 +3,38 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "colour.h"
+#include "edit.h"
 #include "exchange.h"
+#include "history.h"
+#include "input.h"
+#include "lines.h"
+#include "plain.h"
 #include "program.h"
+#include "reply_words.h"
+#include "talk_stats.h"
 #include "text.h"
 #include "typed.h"
 #include "wait.h"
+#include "words.h"
 
-#define LINE_MAX_BYTES 8192 /* a terminal gives 4095 at most (termios(3)) */
-#define LINES_MAX      64   /* lines on their way; more are not read from the terminal */
-#define LEAVE_MS       2000 /* how long what is on its way may still take */
-
-struct line {
-	uint64_t begin, end; /* offsets of the stream */
-	uint64_t typed_ns;
-};
+#define LEAVE_MS 2000 /* how long what is on its way may still take */
 
 struct talk {
 	struct reach *reach;
+	struct input *input;
 	struct exchange exchange;
-	bool prompts, prompted; /* standard output is a terminal; a prompt stands there */
+	struct lines lines;
+	struct talk_stats stats;
 	bool over;
 	enum status status;
 	uint64_t leave_ms; /* until when to wait for the rest; 0: not leaving */
-	size_t typed_len;
-	char typed[LINE_MAX_BYTES];
-	unsigned first, count; /* of the lines on their way, a ring */
-	struct line lines[LINES_MAX];
 };
-
-static void show_reply(const char *text)
-{
-	printf("%s\n", text);
-}
-
-static void prompt(struct talk *t)
-{
-	if (t->prompts && !t->prompted && t->count == 0 && !t->leave_ms) {
-		fputs("> ", stdout);
-		t->prompted = true;
-	}
-}
-
-/* What is said next begins on a line of its own. */
-static void leave_prompt(struct talk *t)
-{
-	if (t->prompted)
-		putchar('\n');
-	t->prompted = false;
-	fflush(stdout);
-}
-
-static void leave(struct talk *t)
-{
-	exchange_end(&t->exchange);
-	t->leave_ms = wait_now_ms() + LEAVE_MS;
-}
-
-static void send_line(struct talk *t, const char *text, size_t len)
-{
-	struct line *line = &t->lines[(t->first + t->count++) % LINES_MAX];
-
-	line->begin = t->exchange.filled;
-	exchange_put(&t->exchange, text, len);
-	line->end = t->exchange.filled;
-	line->typed_ns = clock_now_ns();
-}
-
-/* A line of len bytes, with its LF. */
-static void act_on(struct talk *t, const char *line, size_t len)
-{
-	char shown[64];
-	size_t from;
-
-	switch (typed_read(line, len - 1, &from)) {
-	case TYPED_TEXT: send_line(t, line + from, len - from); break;
-	case TYPED_LEAVE: leave(t); break;
-	case TYPED_HELP: fputs(typed_help, stdout); break;
-	case TYPED_UNKNOWN:
-		text_escape_utf8(shown, sizeof(shown), line, len - 1);
-		program_say(ECHOC, "there is no command %s: /help lists them, and /say %s sends it.", shown, shown);
-		break;
-	}
-}
-
-static bool has_room(const struct talk *t)
-{
-	return t->count < LINES_MAX && exchange_room(&t->exchange) >= LINE_MAX_BYTES;
-}
-
-/* Acts on whole lines while there is room for them; a full buffer without an end of line is sent as it is. */
-static void act_on_lines(struct talk *t)
-{
-	while (t->typed_len > 0 && has_room(t)) {
-		const char *lf = memchr(t->typed, '\n', t->typed_len);
-		if (!lf && t->typed_len < sizeof(t->typed))
-			break;
-		size_t len = lf ? (size_t)(lf - t->typed) + 1 : t->typed_len;
-		if (lf)
-			act_on(t, t->typed, len);
-		else
-			send_line(t, t->typed, len);
-		t->typed_len -= len;
-		memmove(t->typed, t->typed + len, t->typed_len);
-	}
-}
-
-static void read_typed(struct talk *t)
-{
-	ssize_t n = read(STDIN_FILENO, t->typed + t->typed_len, sizeof(t->typed) - t->typed_len);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) { /* Ctrl-D, or the terminal is gone */
-		leave_prompt(t);
-		if (t->typed_len > 0)
-			send_line(t, t->typed, t->typed_len);
-		t->typed_len = 0;
-		leave(t);
-		return;
-	}
-	t->prompted = false; /* the person's Enter ended its line */
-	t->typed_len += (size_t)n;
-}
-
-/* Takes len bytes that came back out of the exchange. */
-static void take(struct talk *t, char *text, size_t len)
-{
-	const uint8_t *at;
-
-	while (len > 0) {
-		size_t n = exchange_echoed_at(&t->exchange, &at);
-		if (n > len)
-			n = len;
-		memcpy(text, at, n);
-		exchange_taken(&t->exchange, n);
-		text += n;
-		len -= n;
-	}
-}
-
-/* Shows the lines that have come back whole. */
-static void show_echoed(struct talk *t, uint64_t now_ns)
-{
-	char text[LINE_MAX_BYTES], shown[LINE_MAX_BYTES * 4 + 1];
-
-	while (t->count > 0 && t->lines[t->first].end <= t->exchange.echoed) {
-		const struct line *line = &t->lines[t->first];
-		size_t len = (size_t)(line->end - line->begin);
-		take(t, text, len);
-		if (len > 0 && text[len - 1] == '\n')
-			len--;
-		text_escape_utf8(shown, sizeof(shown), text, len);
-		printf("%s   %.2f ms\n", shown, (double)(now_ns - line->typed_ns) / 1e6);
-		t->first = (t->first + 1) % LINES_MAX;
-		t->count--;
-	}
-}
 
 static void fail(struct talk *t)
 {
@@ -175,46 +47,72 @@ static void sum_up(struct talk *t)
 {
 	unsigned long long sent = t->exchange.filled, back = t->exchange.echoed;
 
-	leave_prompt(t);
-	printf("Sent %llu bytes, %llu came back.\n", sent, back);
+	input_hide(t->input);
+	printf(ngettext("Sent %llu byte, %llu came back.\n", "Sent %llu bytes, %llu came back.\n", sent), sent, back);
 	if (back < sent)
 		fail(t);
 	t->over = true;
 }
 
-static void come_back(struct talk *t)
+static void attach(struct talk *t, const struct channel *channel)
 {
-	char what[EXCHANGE_TEXT_MAX];
+	exchange_attach(&t->exchange, channel);
+	t->stats.connected_us = clock_wall_us();
+}
+
+/* ---- ends of the connection ---- */
+
+/* Makes the connection anew; what: how the last one ended. What is being typed meanwhile waits. */
+static void come_back(struct talk *t, const char *what)
+{
 	struct channel channel;
 
-	exchange_describe_end(&t->exchange, t->reach->where, what, sizeof(what));
 	exchange_detach(&t->exchange);
-	if (t->leave_ms) {
-		sum_up(t);
-		return;
-	}
-	leave_prompt(t);
-	if (t->reach->address.raw && !t->reach->options->reconnect) {
-		program_say(ECHOC, "%s: dial again, or let --reconnect do it.", what);
-		sum_up(t);
-		return;
-	}
+	input_hide(t->input);
+	input_lend(t->input, true);
 	enum status status = reach_again(t->reach, what, exchange_missing(&t->exchange), &channel);
+	input_lend(t->input, false);
 	if (status == STATUS_FINE) {
-		exchange_attach(&t->exchange, &channel);
+		attach(t, &channel);
+		t->stats.reconnects++;
 	} else {
 		t->over = true;
 		t->status = status;
 	}
 }
 
+static void take_drop(struct talk *t)
+{
+	char what[EXCHANGE_TEXT_MAX];
+
+	exchange_describe_end(&t->exchange, t->reach->where, what, sizeof(what));
+	if (t->leave_ms) {
+		sum_up(t);
+	} else if (t->reach->address.raw && !t->reach->options->reconnect) {
+		input_hide(t->input);
+		program_say(ECHOC, _("%s: dial again, or let --reconnect do it."), what);
+		sum_up(t);
+	} else {
+		come_back(t, what);
+	}
+}
+
+/* A person wants another connection. */
+static void reconnect(struct talk *t)
+{
+	char what[EXCHANGE_TEXT_MAX];
+
+	snprintf(what, sizeof(what), _("left %s"), t->reach->where);
+	come_back(t, what);
+}
+
 static void say_damaged(struct talk *t)
 {
 	char text[128];
 
-	leave_prompt(t);
+	input_hide(t->input);
 	exchange_describe_damage(&t->exchange, text, sizeof(text));
-	program_say(ECHOC, "%s damaged the data: %s: %s.", t->reach->where, text, exchange_advise(&t->exchange));
+	program_say(ECHOC, _("%s damaged the data: %s: %s."), t->reach->where, text, exchange_advise(&t->exchange));
 	fail(t);
 }
 
@@ -224,85 +122,230 @@ static void say_broken(struct talk *t)
 	char what[EXCHANGE_TEXT_MAX];
 
 	exchange_describe_end(&t->exchange, t->reach->where, what, sizeof(what));
-	leave_prompt(t);
-	program_say(ECHOC, "%s: what lies on the way changes bytes, or the server is broken.", what);
+	input_hide(t->input);
+	program_say(ECHOC, _("%s: what lies on the way changes bytes, or the server is broken."), what);
 	sum_up(t);
 	t->status = STATUS_NO_SECRET;
+}
+
+/* ---- a turn ---- */
+
+static void show_back(struct talk *t)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	reach_progress(t->reach);
+	if (!lines_are_back(&t->lines))
+		return;
+	input_hide(t->input);
+	while (lines_are_back(&t->lines))
+		lines_show(&t->lines, now_ns);
 }
 
 static void step(struct talk *t, short revents)
 {
 	uint64_t before = t->exchange.echoed;
-	enum exchange_result result = exchange_step(&t->exchange, revents);
 
-	if (t->exchange.echoed > before) {
-		show_echoed(t, clock_now_ns());
-		reach_progress(t->reach);
-	}
+	/* What is sent and received now is shown from within. */
+	if (t->exchange.channel.traced && (revents || (exchange_events(&t->exchange) & POLLOUT)))
+		input_hide(t->input);
+	enum exchange_result result = exchange_step(&t->exchange, revents);
+	if (t->exchange.echoed > before)
+		show_back(t);
 	switch (result) {
 	case EXCHANGE_GOES_ON: break;
 	case EXCHANGE_DONE: sum_up(t); break;
-	case EXCHANGE_DROPPED: come_back(t); break;
+	case EXCHANGE_DROPPED: take_drop(t); break;
 	case EXCHANGE_DAMAGED: say_damaged(t); break;
 	case EXCHANGE_FAILED: say_broken(t); break;
 	}
 }
 
-static void turn(struct talk *t)
+/* Waits for the terminal and the connection, and does what is to be done. Returns whether the talk goes on. */
+static bool turn(void *context)
 {
-	if (!t->leave_ms)
-		act_on_lines(t); /* there may be room now for what was typed before */
-	bool reads = !t->leave_ms && has_room(t) && t->typed_len < sizeof(t->typed);
+	struct talk *t = context;
+	bool reads = !t->leave_ms && lines_have_room(&t->lines);
 	struct pollfd fds[] = {
 	    {.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = t->exchange.channel.fd, .events = exchange_events(&t->exchange)},
 	};
 
-	prompt(t);
+	if (!t->leave_ms)
+		input_show(t->input, t->lines.count == 0);
 	if (fflush(stdout)) {
-		program_say(ECHOC, "cannot write to standard output: %s: check where it goes to.", strerror(errno));
+		program_say(ECHOC, _("cannot write to standard output: %s: check where it goes to."),
+		            words_error(errno));
 		fail(t);
-		return;
+		return false;
 	}
 	uint64_t until_ms = exchange_pending(&t->exchange) ? 0 : t->leave_ms ? t->leave_ms : WAIT_FOR_EVER;
-	if (poll(fds, array_size(fds), wait_poll_ms(until_ms)) < 0)
-		return;
+	int ms = wait_poll_ms(until_ms);
+	struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	if (ppoll(fds, array_size(fds), ms < 0 ? NULL : &limit, input_mask(t->input)) < 0)
+		return true;
 	if (fds[0].revents)
-		read_typed(t);
-	if (!t->leave_ms)
-		act_on_lines(t);
+		input_read(t->input);
 	step(t, fds[1].revents);
 	if (!t->over && t->leave_ms && wait_now_ms() >= t->leave_ms)
 		sum_up(t);
+	return !t->over;
+}
+
+/* ---- what is typed ---- */
+
+static void leave(struct talk *t)
+{
+	exchange_end(&t->exchange);
+	t->leave_ms = wait_now_ms() + LEAVE_MS;
+}
+
+/* Sends text in as many pieces as it takes, each when there is room for it. */
+static void send_text(struct talk *t, const char *text, size_t len)
+{
+	while (len > 0 && !t->over) {
+		if (!lines_have_room(&t->lines)) {
+			turn(t);
+			continue;
+		}
+		size_t n = len < LINES_BYTES_MAX ? len : LINES_BYTES_MAX;
+		lines_send(&t->lines, text, n);
+		text += n;
+		len -= n;
+	}
+}
+
+static void take_pasted(void *context, const char *text, size_t len)
+{
+	struct talk *t = context;
+
+	input_hide(t->input);
+	if (!t->reach->options->quiet)
+		program_say(ECHOC,
+		            ngettext("%zu byte was pasted and is sent as it is.",
+		                     "%zu bytes were pasted and are sent as they are.", len),
+		            len);
+	send_text(t, text, len);
+}
+
+static void switch_trace(struct talk *t)
+{
+	bool on = !t->reach->traced;
+
+	t->reach->traced = t->exchange.channel.traced = on;
+	if (on)
+		program_say(ECHOC, _("what is sent (C:) and comes (S:) is shown from now on: /trace again ends that."));
+	else
+		program_say(ECHOC, _("what is sent and comes is shown no more."));
+}
+
+static void say_unknown(const char *line, size_t len)
+{
+	char shown[64];
+
+	text_escape_utf8(shown, sizeof(shown), line, len);
+	program_say(ECHOC, _("there is no command %s: /help lists them, and /say %s sends it."), shown, shown);
+}
+
+/* A line of len bytes, with its LF. */
+static void act_on(struct talk *t, const char *line, size_t len)
+{
+	size_t from;
+
+	if (history_may_keep(line, len - 1, &t->reach->secret))
+		input_remember(t->input, line, len - 1);
+	switch (typed_read(line, len - 1, &from)) {
+	case TYPED_TEXT: send_text(t, line + from, len - from); break;
+	case TYPED_LEAVE: leave(t); break;
+	case TYPED_HELP: fputs(typed_help(), stdout); break;
+	case TYPED_STATS: talk_stats_show(&t->stats, t->reach, &t->exchange, &t->lines.round_trips); break;
+	case TYPED_RECONNECT: reconnect(t); break;
+	case TYPED_TRACE: switch_trace(t); break;
+	case TYPED_UNKNOWN: say_unknown(line, len - 1); break;
+	}
+}
+
+static void take_input(struct talk *t)
+{
+	const char *text;
+	size_t len;
+
+	switch (input_next(t->input, &text, &len)) {
+	case INPUT_LINE: act_on(t, text, len); break;
+	case INPUT_TEXT: send_text(t, text, len); break;
+	case INPUT_END: leave(t); break;
+	case INPUT_STOPPED: break;
+	}
 }
 
 static enum status run(struct talk *t)
 {
-	const struct reach *r = t->reach;
-
-	printf("Connected to %s%s%s. What you type comes back; exit or Ctrl-D leaves, /help tells more.\n", r->where,
-	       r->user ? " as " : "", r->shown_user);
-	while (!t->over)
-		turn(t);
+	while (!t->over) {
+		if (t->leave_ms || !lines_have_room(&t->lines))
+			turn(t);
+		else
+			take_input(t);
+	}
 	fflush(stdout);
 	return t->status;
 }
 
+/* ---- the beginning ---- */
+
+static void greet(const struct reach *r)
+{
+	if (r->user)
+		printf(_("Connected to %s as %s. What you type comes back; exit or Ctrl-D leaves, /help tells more.\n"),
+		       r->where, r->shown_user);
+	else
+		printf(_("Connected to %s. What you type comes back; exit or Ctrl-D leaves, /help tells more.\n"),
+		       r->where);
+}
+
+/* Lines are edited where the terminal can do it, and then it can do colour, too. */
+static struct input *open_input(struct talk *t)
+{
+	struct input_owner owner = {.context = t, .wait = turn, .pasted = take_pasted};
+	bool prompts = isatty(STDOUT_FILENO);
+	struct input *input = prompts ? edit_open(&owner) : NULL;
+
+	t->lines.colour = input && colour_is_wanted();
+	return input ? input : plain_open(&owner, prompts);
+}
+
+static enum status say_no_memory(void)
+{
+	program_say(ECHOC, _("there is no memory for a window of 1 MiB: free some and try again."));
+	return STATUS_LOST;
+}
+
+static enum status talk_on(struct talk *t, const struct channel *channel)
+{
+	greet(t->reach);
+	attach(t, channel);
+	t->input = open_input(t);
+	enum status status = t->input ? run(t) : say_no_memory();
+	input_close(t->input);
+	return status;
+}
+
 enum status talk_run(struct reach *reach)
 {
-	struct talk t = {.reach = reach, .prompts = isatty(STDOUT_FILENO)};
+	struct talk *t = calloc(1, sizeof(*t));
 	struct channel channel;
 
-	if (exchange_init(&t.exchange)) {
-		program_say(ECHOC, "there is no memory for a window of 1 MiB: free some and try again.");
-		return STATUS_LOST;
+	if (!t || exchange_init(&t->exchange)) {
+		free(t);
+		return say_no_memory();
 	}
-	reach->show = show_reply;
+	t->reach = reach;
+	t->exchange.chunk = (size_t)reach->options->chunk;
+	lines_init(&t->lines, &t->exchange);
+	reach->show = reply_words_print;
 	enum status status = reach_first(reach, &channel);
-	if (status == STATUS_FINE && !reach->left) {
-		exchange_attach(&t.exchange, &channel);
-		status = run(&t);
-	}
-	exchange_fini(&t.exchange);
+	if (status == STATUS_FINE && !reach->left)
+		status = talk_on(t, &channel);
+	exchange_fini(&t->exchange);
+	free(t);
 	return status;
 }

@@ -15,8 +15,7 @@ static const char *who(enum trace_way way)
 	return way == TRACE_SENT ? "C" : "S";
 }
 
-/* How much of the line comes before a secret; all of it where there is none. */
-static size_t secret_at(const char *line, size_t len)
+size_t trace_secret_at(const char *line, size_t len)
 {
 	static const char *const before[] = {"PASS ", "RESUME ", "230-TOKEN "};
 
@@ -31,7 +30,7 @@ static size_t secret_at(const char *line, size_t len)
 void trace_line(enum trace_way way, const char *line, size_t len)
 {
 	char shown[WIRE_LINE_MAX * 4 + 1];
-	size_t open = secret_at(line, len);
+	size_t open = trace_secret_at(line, len);
 
 	text_escape_utf8(shown, sizeof(shown), line, open);
 	fprintf(stderr, "%s: %s%s\n", who(way), shown, open < len ? "********" : "");

@@ -28,7 +28,8 @@ PASSWORD = "correct horse"
 
 def environment(home, **more):
     env = {k: v for k, v in os.environ.items() if k not in ("ECHOC_PASSWORD", "STATE_DIRECTORY", "XDG_STATE_HOME")}
-    return {**env, "LC_ALL": "C.UTF-8", "HOME": str(home), **{k: v for k, v in more.items() if v is not None}}
+    return {**env, "LC_ALL": "C.UTF-8", "HOME": str(home), "TERM": "dumb",
+            **{k: v for k, v in more.items() if v is not None}}
 
 
 @pytest.fixture
@@ -115,6 +116,7 @@ class Terminal:
     def __init__(self, command, env, stdin=None, stdout=None):
         self.master, slave = pty.openpty()
         self.slave = slave
+        self.prepare()
 
         def own_terminal():
             os.setsid()
@@ -125,6 +127,23 @@ class Terminal:
         self.seen = ""
         self.raw = b""
 
+    def prepare(self):
+        """Sees to the terminal before echoc is there."""
+
+    def took(self, data):
+        """Gets what echoc has written."""
+        self.raw += data
+        text = self.raw.decode(errors="ignore")
+        self.seen += text
+        self.raw = self.raw[len(text.encode()):]
+
+    def read_more(self, limit):
+        """Waits for something and takes it. Returns whether it came in time."""
+        if not select.select([self.master], [], [], limit)[0]:
+            return False
+        self.took(os.read(self.master, 65536))
+        return True
+
     def expect(self, pattern, limit=LIMIT):
         """Waits for pattern and returns its match; what stands before it is done with."""
         deadline = time.monotonic() + limit
@@ -134,15 +153,11 @@ class Terminal:
                 self.seen = self.seen[match.end():]
                 return match
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.master], [], [], left)[0]:
+            if left <= 0 or not self.read_more(left):
                 raise AssertionError(f"no {pattern!r} in {self.seen!r}")
-            self.raw += os.read(self.master, 65536)
-            text = self.raw.decode(errors="ignore")
-            self.seen += text
-            self.raw = self.raw[len(text.encode()):]
 
     def type(self, text):
-        os.write(self.master, text.encode())
+        os.write(self.master, text.encode() if isinstance(text, str) else text)
 
     def echoes(self):
         return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
