@@ -10,20 +10,6 @@
 #include "text.h"
 #include "words.h"
 
-#define LANGUAGE_MAX 32
-
-/* The language that the page is written in: what the catalogue says of itself. */
-static void find_language(char language[LANGUAGE_MAX])
-{
-	static const char key[] = "\nLanguage: ";
-	const char *head = strstr(gettext(""), key), *name = head ? head + strlen(key) : "en";
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-
-	snprintf(language, LANGUAGE_MAX, "%.*s", (int)len, name);
-	for (char *c = language; *c; c++)
-		*c = *c == '_' ? '-' : *c;
-}
-
 static void title_of(char title[REPORT_NAME_MAX], const struct report_set *set)
 {
 	if (set->count == 1)
@@ -35,16 +21,13 @@ static void title_of(char title[REPORT_NAME_MAX], const struct report_set *set)
 
 static void put_head(FILE *f, const char *title)
 {
-	char language[LANGUAGE_MAX];
-
-	find_language(language);
 	fprintf(f,
 	        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"%s\">\n<head>\n"
 	        "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" "
 	        "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
 	        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
 	        "<meta name=\"generator\" content=\"echoc " ECHOD_VERSION "\"/>\n<title>",
-	        language);
+	        _("en")); /* TRANSLATORS: the code of the language, as the page has it */
 	report_markup_print(f, "%s – echoc report", title);
 	fprintf(f, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", report_style);
 }

@@ -190,7 +190,7 @@ def test_reconnect(talk):
     s.type("hello" + ENTER)
     s.see_last("> hello", ">")
     s.type("/reconnect" + ENTER)
-    s.see(lambda rows: any("is left with 6 bytes still to come back" in row for row in rows))
+    s.see(lambda rows: any("left raw:" in row and "with 6 bytes still to come back" in row for row in rows))
     s.see(lambda rows: any("back at raw:" in row for row in rows))
     s.see(lambda rows: any(comes_back("hello")(row) for row in rows))
     assert server.connections() == 2
