@@ -286,12 +286,13 @@ static void set_up(struct edit *e)
 	el_wset(e->el, EL_HIST, history_w, e->past);
 }
 
-/* Whether the terminal does what wipe() asks of it: go up and wipe off, as ANSI has it. */
+/* Whether the terminal does what wipe() asks of it: goes so many rows up, and wipes off, as ANSI has it (ECMA-48). */
 static bool is_able(EditLine *el)
 {
-	char *up = NULL;
+	char *up = NULL, *wipes = NULL;
 
-	return el && el_get(el, EL_GETTC, "up", &up) == 0 && up && strncmp(up, "\033[A", 3) == 0;
+	return el && el_get(el, EL_GETTC, "UP", &up) == 0 && up && strncmp(up, "\033[", 2) == 0 &&
+	       el_get(el, EL_GETTC, "cd", &wipes) == 0 && wipes && strncmp(wipes, "\033[J", 3) == 0;
 }
 
 struct input *edit_open(const struct input_owner *owner)

@@ -44,7 +44,7 @@ static void note_resize(int number)
 	resized = 1;
 }
 
-static void catch (int number, void (*handler)(int), struct sigaction *old)
+static void install(int number, void (*handler)(int), struct sigaction *old)
 {
 	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_NODEFER};
 
@@ -63,7 +63,7 @@ static void stop_process(int number)
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 	sigaction(number, &stop_before, NULL);
 	raise(number);
-	catch (number, stop_process, NULL);
+	install(number, stop_process, NULL);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &now);
 	if (pastes)
 		write_all(TYPING_PASTE_ON);
@@ -79,12 +79,12 @@ int tty_open(void)
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return -errno;
 	for (size_t i = 0; i < ENDINGS; i++)
-		catch (endings[i], end_process, &ending_before[i]);
-	catch (SIGTSTP, stop_process, &stop_before);
+		install(endings[i], end_process, &ending_before[i]);
+	install(SIGTSTP, stop_process, &stop_before);
 	sigemptyset(&resize);
 	sigaddset(&resize, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &resize, &mask_before);
-	catch (SIGWINCH, note_resize, &resize_before);
+	install(SIGWINCH, note_resize, &resize_before);
 	switch_paste(true);
 	return 0;
 }
