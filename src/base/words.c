@@ -101,22 +101,15 @@ static void find_catalogues(void)
 	bindtextdomain(DOMAIN, ECHOD_LOCALEDIR);
 }
 
-/* Whether the environment's characters are ASCII's, which have no way to say it in another language. */
-static bool is_ascii(void)
-{
-	return !is_utf8 && strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") == 0;
-}
-
 void words_init(void)
 {
 	if (setlocale(LC_CTYPE, ""))
 		is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	else
 		is_utf8 = strcasestr(wanted("LC_CTYPE"), "utf") && setlocale(LC_CTYPE, "C.UTF-8");
-	bool speaks = !is_ascii();
-	if (!speaks)
+	if (strcmp(setlocale(LC_CTYPE, NULL), "C") == 0)
 		(void)setlocale(LC_CTYPE, "C.UTF-8");
-	if (speaks && !setlocale(LC_MESSAGES, ""))
+	if (is_utf8 && !setlocale(LC_MESSAGES, ""))
 		speak_without_locale();
 	find_catalogues();
 	textdomain(DOMAIN);

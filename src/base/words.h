@@ -15,8 +15,8 @@
 
 /*
  * To be called first in main. Takes LC_MESSAGES and LC_CTYPE of the environment; where the machine lacks that locale,
- * the language is taken all the same, in UTF-8. Where the locale says nothing (C), names and widths are UTF-8's and the
- * words English; so are they where the machine lacks a locale that is not of UTF-8.
+ * the language is taken all the same. Another language than English is spoken in UTF-8 only, for names of users are
+ * UTF-8 and what is shown is escaped as such. Where the locale says nothing (C), names and widths are UTF-8's.
  */
 void words_init(void);
 

@@ -72,6 +72,20 @@ def test_english_where_russian_cannot_be_shown(tmp_path, name, env):
         assert shown.stdout.isascii() and shown.stderr.isascii()
 
 
+@pytest.mark.parametrize("charset, said", [("UTF-8", "0.0 с: запустите сервер"), ("KOI8-R", "0.0 s: start the server")])
+def test_locales_that_the_machine_has(tmp_path, charset, said):
+    """A decimal point stays one; and what is shown is UTF-8 or English."""
+    made = tmp_path / "locales" / f"ru_RU.{charset}"
+    made.parent.mkdir()
+    try:
+        subprocess.run(["localedef", "-i", "ru_RU", "-f", charset, str(made)], check=True, capture_output=True, timeout=PATIENCE_S)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pytest.skip("no localedef, or nothing to make locales of")
+    env = {"LC_ALL": "", "LANG": made.name, "LOCPATH": str(made.parent)}
+    done = run(tmp_path, "echoc", f"raw:{LOOPBACK}:{free_port()}", env=env, text=False)
+    assert done.returncode == 3 and said in done.stderr.decode()
+
+
 def may_mount():
     return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
 
