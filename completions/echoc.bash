@@ -89,11 +89,6 @@ _echoc()
 		[[ -z $mode ]] && _echoc_offer "$word" < <(printf '%s\n' talk ping load idle check report)
 		_echoc_address "$word"
 	fi
-	# Bash takes what follows the last colon for the word.
-	if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
-		local cut=${word%"${word##*:}"}
-		COMPREPLY=("${COMPREPLY[@]#"$cut"}")
-	fi
 }
 
 complete -F _echoc echoc

@@ -3,7 +3,7 @@
 #include "program.h"
 #include "words.h"
 
-#define BAR_WIDTH 24
+#define BAR_WIDTH 12 /* which leaves room for the words in other languages */
 
 static double seconds(uint64_t ms)
 {
@@ -33,6 +33,7 @@ static void say_note(const struct idle_result *r, enum idle_note note)
 		      "stay unseen."),
 		    r->where);
 		break;
+	case IDLE_NOTE_NOT_DONE:
 	case IDLE_NOTE_SERVER_CUT:
 	case IDLE_NOTE_NOT_ALWAYS:
 	case IDLE_NOTE_FEWER_CONNECTIONS:
@@ -68,9 +69,7 @@ void idle_report_trial(const struct idle_finding *f)
 	    [IDLE_CUT_SILENT] = N_("idle for %.1f s: cut silently, nothing comes back."),
 	};
 
-	fprintf(stderr, "%s: ", ECHOC);
-	fprintf(stderr, _(texts[f->outcome]), seconds(f->idle_ms));
-	fputc('\n', stderr);
+	program_say(ECHOC, _(texts[f->outcome]), seconds(f->idle_ms));
 }
 
 static void describe_bracket(const struct idle_search *s, char *text, size_t cap)
@@ -153,8 +152,11 @@ static void put_notes(FILE *f, const struct idle_result *r)
 {
 	const struct idle_finding *cut = idle_search_cut(r->search);
 
-	if (!idle_search_is_done(r->search))
-		fputs(_("Note: the search ended before it was done, so this is not as near as it could be.\n"), f);
+	if (cut && idle_result_notes(r, IDLE_NOTE_NOT_DONE))
+		fputs(
+		    _("Note: the search ended before it was done, so this is not as near as it could be, and may be a "
+		      "moment's interruption.\n"),
+		    f);
 	if (idle_result_notes(r, IDLE_NOTE_SERVER_CUT))
 		fprintf(f, _("Note: this is the server's own limit of %llu s, and not the path's.\n"),
 		        (unsigned long long)r->server_limit_s);

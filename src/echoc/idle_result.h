@@ -11,6 +11,7 @@
 
 /* What a reader of the result has to know besides. */
 enum idle_note {
+	IDLE_NOTE_NOT_DONE,          /* it ended before its time: what is known may be a moment's interruption */
 	IDLE_NOTE_SERVER_CUT,        /* it was the server's own limit */
 	IDLE_NOTE_SERVER_LIMIT,      /* which is below --max: nothing longer can be seen */
 	IDLE_NOTE_LIMIT_UNKNOWN,     /* the server does not tell whether it has one */

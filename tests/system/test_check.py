@@ -2,6 +2,7 @@
 import json
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -120,6 +121,28 @@ def test_damaged(echoc, fake):
 def test_more_comes_back_than_was_sent(echoc, fake):
     fails(check(echoc, "raw:" + fake("--raw", "--extra", "3").address, "--json"), 1, "echo",
           "at offset 32 sent nothing, came 78")
+
+
+def test_a_farewell_that_nobody_sent(echoc):
+    """What comes behind the echo, when all is well already, is damage too."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with listener.accept()[0] as connection:
+                while data := connection.recv(100):
+                    connection.sendall(data)
+                connection.sendall(b"bye")
+
+        server = threading.Thread(target=serve)
+        server.start()
+        fails(check(echoc, f"raw:127.0.0.1:{listener.getsockname()[1]}", "--json"), 1, "echo",
+              "at offset 32 sent nothing, came 62 79 65")
+        server.join()
+
+
+def test_damage_is_told_at_once(echoc, fake):
+    server = fake("--raw", "--damage-at", "5")
+    assert check(echoc, "raw:" + server.address, "--wait", "30s").returncode == 1
+    assert server.connections() == 1
 
 
 def test_a_login_server_taken_for_a_raw_one(echoc, fake):

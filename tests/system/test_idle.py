@@ -252,6 +252,7 @@ def test_no_connection_any_more(echoc, cutter, raw):
     result = echoc("idle", "raw:" + path.address, *QUICK, "--connections", "4", "--retry-time", "300ms", "--json")
     [found] = objects(result)
     assert result.returncode == found["status"] == 3 and "refused" in found["trouble"]
+    assert "not_done" in found["notes"] and "moment's interruption" in result.stderr.decode()
     assert found["trouble"] in result.stderr.decode() and abs(found["upper_s"] - 0.3) < 0.05
 
 
