@@ -55,16 +55,7 @@ void report_chart_end(const struct report_chart *c)
 
 void report_chart_label_time(char text[REPORT_WORD_MAX], const struct report_axis *a, double ns)
 {
-	static const struct {
-		double ns;
-		const char *name;
-	} units[] = {{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}};
-	double of = a->is_log ? ns : a->high; /* one unit for all ticks of a linear axis */
-	size_t i = 0;
-
-	while (i + 1 < sizeof(units) / sizeof(units[0]) && of >= units[i + 1].ns * 0.9999)
-		i++;
-	snprintf(text, REPORT_WORD_MAX, "%.6g %s", ns / units[i].ns, units[i].name);
+	report_words_tick(text, ns, a->is_log ? ns : a->high); /* one unit for all ticks of a linear axis */
 }
 
 void report_pen_begin(struct report_pen *p, FILE *f, const char *class, size_t run)

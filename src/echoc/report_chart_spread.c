@@ -1,5 +1,6 @@
 /* The charts of how the times spread: the percentile curve and the histogram. */
 #include <math.h>
+#include <string.h>
 
 #include "report_chart.h"
 #include "report_markup.h"
@@ -57,17 +58,31 @@ static void put_curve(const struct report_chart *c, const struct run *r, size_t 
 		        x, y);
 }
 
+/* What all runs have timed; where that differs, no more than that it is a time. */
+static const char *name_times(const struct report_set *set)
+{
+	const char *name = report_times_name(set->runs[0]);
+
+	for (size_t i = 1; i < set->count; i++) {
+		if (strcmp(report_times_name(set->runs[i]), name) != 0)
+			return _("time");
+	}
+	return name;
+}
+
 void report_chart_percentiles(FILE *f, const struct report_scale *s, const struct report_set *set)
 {
 	struct report_axis rank = s->rank;
 	struct report_chart c;
+	char axis[REPORT_NAME_MAX];
 
 	fit_rank(&rank);
 	report_chart_begin(&c, f, REPORT_CHART_WIDE, &rank, &s->value, _("Percentiles"),
 	                   _("The time that a share of the round trips did not exceed, for each run; the axis of the "
 	                     "share is logarithmic towards 100 %."));
+	report_words_axis(axis, name_times(set), s->value.is_log);
 	report_chart_grid(&c, label_rank, report_chart_label_time, _("share of the round trips that took no longer"),
-	                  s->value.is_log ? _("time (logarithmic)") : _("time"));
+	                  axis);
 	for (size_t i = 0; i < set->count; i++)
 		put_curve(&c, set->runs[i], i);
 	report_chart_end(&c);
@@ -104,11 +119,12 @@ static void put_percentile(const struct report_chart *c, const struct run *r, ui
 void report_chart_histogram(FILE *f, const struct report_scale *s, const struct run *r, size_t number, int width)
 {
 	struct report_chart c;
+	char axis[REPORT_NAME_MAX];
 
 	report_chart_begin(&c, f, width, &s->bin_ns, &s->share, _("Histogram"),
 	                   _("The share of the round trips that took so long; the axis of the time is logarithmic."));
-	report_chart_grid(&c, report_chart_label_time, label_share, _("time (logarithmic)"),
-	                  _("share of the round trips"));
+	report_words_axis(axis, report_times_name(r), true);
+	report_chart_grid(&c, report_chart_label_time, label_share, axis, _("share of the round trips"));
 	if (r->times.count > 0) {
 		put_bars(&c, s, r, number);
 		put_percentile(&c, r, 50000, _("median"));

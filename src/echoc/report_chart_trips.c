@@ -140,13 +140,14 @@ static void put_missed(const struct report_chart *c, const struct report_series 
 void report_chart_trips(FILE *f, const struct report_scale *s, const struct run *r, size_t number, int width)
 {
 	struct report_chart c;
+	char axis[REPORT_NAME_MAX];
 	bool whole = report_series_is_whole(&r->trips);
 
 	report_chart_begin(&c, f, width, &s->seconds, &s->trip, _("Times over time"),
 	                   _("Each time of the run at the moment when it was taken; outages and stalls are marked."));
 	put_marks(&c, r);
-	report_chart_grid(&c, label_seconds, report_chart_label_time, _("since the start"),
-	                  s->trip.is_log ? _("time (logarithmic)") : _("time"));
+	report_words_axis(axis, report_times_name(r), s->trip.is_log);
+	report_chart_grid(&c, label_seconds, report_chart_label_time, _("since the start"), axis);
 	if (!whole)
 		put_spread(&c, &r->trips, number);
 	put_line(&c, r, &r->trips, "line over-time", number);

@@ -38,19 +38,46 @@ static json_t *times_json(const struct run *r)
 	return times;
 }
 
+static json_t *probes_json(const struct report_seen *s)
+{
+	json_t *probes = json_object();
+
+	set_count(probes, "sent", s->sent);
+	set_count(probes, "echoed", s->echoed);
+	set_count(probes, "lost", s->lost);
+	set_count(probes, "damaged", s->damaged);
+	set_count(probes, "late", s->late);
+	set_count(probes, "resent", s->resent);
+	set_count(probes, "not_sent", s->not_sent);
+	return probes;
+}
+
+/* How many marks of the kind there are, and how long they are together. */
+static uint64_t sum_marks(const struct run *r, enum report_mark_kind kind, double *length_s)
+{
+	uint64_t count = 0;
+
+	*length_s = 0;
+	for (size_t i = 0; i < r->mark_count; i++) {
+		if (r->marks[i].kind != kind)
+			continue;
+		count++;
+		*length_s += r->marks[i].end_s - r->marks[i].begin_s;
+	}
+	return count;
+}
+
 static json_t *guess_ping(const struct run *r)
 {
-	const struct report_seen *s = &r->seen;
-	double downtime_s = 0;
+	double downtime_s, stalled_s;
+	json_t *guess = json_pack("{s:o, s:o}", "rtt", times_json(r), "probes", probes_json(&r->seen));
 
-	for (size_t i = 0; i < r->mark_count; i++) {
-		if (r->marks[i].kind == REPORT_OUTAGE)
-			downtime_s += r->marks[i].end_s - r->marks[i].begin_s;
-	}
-	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:f}", "rtt", times_json(r), "probes", "sent",
-	                 (json_int_t)s->probes, "echoed", (json_int_t)s->echoed, "lost", (json_int_t)s->lost, "late",
-	                 (json_int_t)s->late, "damaged", (json_int_t)s->damaged, "reconnects",
-	                 (json_int_t)s->reconnects, "downtime_s", downtime_s);
+	(void)sum_marks(r, REPORT_OUTAGE, &downtime_s);
+	set_count(guess, "reconnects", r->seen.reconnects);
+	set_real(guess, "downtime_s", downtime_s);
+	set_count(guess, "stalls", sum_marks(r, REPORT_STALL, &stalled_s));
+	set_real(guess, "stalled_s", stalled_s);
+	return guess;
 }
 
 static json_t *guess_load(const struct run *r)
@@ -68,6 +95,6 @@ static json_t *guess_load(const struct run *r)
 json_t *report_guess(const struct run *r)
 {
 	if (r->kind == REPORT_PING)
-		return r->start || r->seen.probes ? guess_ping(r) : NULL;
+		return r->start || r->seen.sent ? guess_ping(r) : NULL;
 	return r->trips.end_s > 0 ? guess_load(r) : NULL;
 }

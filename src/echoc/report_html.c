@@ -50,8 +50,10 @@ static void put_run(FILE *f, const struct report_set *set, size_t number)
 	fprintf(f, "%zu</th>", number + 1);
 	report_markup_element(f, "td", "word", report_words_kind(r));
 	report_markup_element(f, "td", "address", address);
-	report_markup_element(f, "td", "word", started);
-	report_markup_element(f, "td", NULL, origin);
+	fputs("<td>", f);
+	report_markup_element(f, "div", "when", started);
+	report_markup_text(f, origin);
+	fputs("</td>", f);
 	fputs("<td>", f);
 	report_markup_element(f, "code", NULL, options);
 	fputs("</td><td>", f);
@@ -61,8 +63,7 @@ static void put_run(FILE *f, const struct report_set *set, size_t number)
 
 static void put_runs(FILE *f, const struct report_set *set)
 {
-	const char *const heads[] = {_("run"),         _("kind"),    _("address"), _("started"),
-	                             _("measured by"), _("options"), _("file")};
+	const char *const heads[] = {_("run"), _("kind"), _("address"), _("measured"), _("options"), _("file")};
 
 	fputs("<section>\n<table class=\"runs\">\n<tr>", f);
 	for (size_t i = 0; i < array_size(heads); i++) {

@@ -73,7 +73,7 @@ static bool begins_run(const struct run *run, enum report_kind kind, const char 
 {
 	if (!run || run->kind != kind || run->result || run->error)
 		return true;
-	return strcmp(type, "start") == 0 && (run->start || run->seen.probes);
+	return strcmp(type, "start") == 0 && (run->start || run->seen.sent);
 }
 
 static void begin_run(struct reader *r, enum report_kind kind)

@@ -37,7 +37,7 @@ struct report_mark {
 
 /* What has been counted while reading, for where the result is missing. */
 struct report_seen {
-	uint64_t probes, echoed, lost, late, damaged, reconnects; /* of ping */
+	uint64_t sent, not_sent, echoed, lost, late, damaged, resent, reconnects; /* of ping */
 	uint64_t last_ns, jitter_sum_ns; /* the last round trip, and what each differs from the one before it */
 	uint64_t messages, errors, damaged_bytes; /* of load: in the window, and since the start */
 	double window_s;

@@ -40,7 +40,7 @@ const char report_style[] =
     "th:first-child,td:first-child{padding-left:0;text-align:left}\n"
     ".runs td,.runs th{text-align:left;white-space:normal;overflow-wrap:break-word;line-height:1.4;font-size:14px}\n"
     "th[scope=row]{white-space:normal}\n"
-    ".runs td:last-child,.runs .address{min-width:145px;overflow-wrap:anywhere}\n"
+    ".runs td:last-child,.runs .address,.runs .when{min-width:170px;overflow-wrap:anywhere}\n"
     ".runs .word,.runs th{white-space:nowrap;overflow-wrap:normal}\n"
     "code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}\n"
     ".notes{background:var(--note);border-color:var(--note-rule)}\n"

@@ -42,7 +42,12 @@ static void take_probe(struct run *r, const json_t *probe)
 	double rtt_ns = number_at(probe, "rtt_ns"), at_s = number_at(probe, "elapsed_s");
 	bool lost = strcmp(outcome, "lost") == 0;
 
-	r->seen.probes++;
+	if (strcmp(outcome, "not_sent") == 0) {
+		r->seen.not_sent++;
+		return;
+	}
+	r->seen.sent++;
+	r->seen.resent += json_is_true(json_object_get(probe, "resent"));
 	r->seen.echoed += strcmp(outcome, "echoed") == 0;
 	r->seen.damaged += strcmp(outcome, "damaged") == 0;
 	r->seen.lost += lost;
@@ -95,9 +100,12 @@ static void take_event(struct run *r, const json_t *event)
 	} else if (strcmp(kind, "back") == 0) {
 		r->seen.reconnects++;
 		end_mark(r, REPORT_OUTAGE, at_s, duration_s);
+	} else if (strcmp(kind, "renewed") == 0) {
+		r->seen.reconnects++;
 	} else if (strcmp(kind, "damage") == 0) {
 		report_run_mark(r, REPORT_DAMAGE, at_s, at_s, false);
 	} else if (strcmp(kind, "held_up") == 0) {
+		r->seen.not_sent += (uint64_t)fmin(fmax(number_at(event, "not_sent"), 0), COUNT_MAX);
 		end_mark(r, REPORT_HELD_UP, at_s, duration_s);
 	}
 }

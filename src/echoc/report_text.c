@@ -22,6 +22,7 @@ static void put_run(FILE *f, const struct run *r, size_t number, bool utf8)
 	fprintf(f, "%zu  %s  %s  (%s)\n   %s  %s\n", number + 1, report_words_kind(r), address, file, origin, started);
 	if (*options)
 		fprintf(f, "   %s\n", options);
+	fprintf(f, "   %s\n", report_times_name(r));
 }
 
 static void put_spaces(FILE *f, size_t n)

@@ -15,18 +15,35 @@ static int digits(double x)
 	return x < 9.995 ? 2 : x < 99.95 ? 1 : 0;
 }
 
-void report_words_time(char text[REPORT_WORD_MAX], double ns, bool utf8)
+/* From the smallest on. */
+static const struct time_unit {
+	double ns;
+	const char *name, *ascii;
+} time_units[] = {{1, N_("ns"), "ns"}, {1e3, N_("µs"), "us"}, {1e6, N_("ms"), "ms"}, {1e9, N_("s"), "s"}};
+
+/* The largest one that x, rounded to three digits, has one of. */
+static const struct time_unit *find_time_unit(double ns)
 {
-	static const struct {
-		double ns;
-		const char *utf8, *ascii;
-	} units[] = {{1, "ns", "ns"}, {1e3, "µs", "us"}, {1e6, "ms", "ms"}, {1e9, "s", "s"}};
 	size_t i = 0;
 
-	while (i + 1 < array_size(units) && ns >= 999.5 * units[i].ns)
+	while (i + 1 < array_size(time_units) && ns >= 0.9995 * time_units[i + 1].ns)
 		i++;
-	double x = ns / units[i].ns;
-	snprintf(text, REPORT_WORD_MAX, "%.*f %s", i > 0 ? digits(x) : 0, x, utf8 ? units[i].utf8 : units[i].ascii);
+	return &time_units[i];
+}
+
+void report_words_time(char text[REPORT_WORD_MAX], double ns, bool utf8)
+{
+	const struct time_unit *unit = find_time_unit(ns);
+	double x = ns / unit->ns;
+
+	snprintf(text, REPORT_WORD_MAX, "%.*f %s", unit->ns > 1 ? digits(x) : 0, x, utf8 ? _(unit->name) : unit->ascii);
+}
+
+void report_words_tick(char text[REPORT_WORD_MAX], double ns, double like_ns)
+{
+	const struct time_unit *unit = find_time_unit(like_ns);
+
+	snprintf(text, REPORT_WORD_MAX, "%.6g %s", ns / unit->ns, _(unit->name));
 }
 
 void report_words_moment(char text[REPORT_WORD_MAX], double at_s, double step_s)
@@ -42,16 +59,16 @@ void report_words_moment(char text[REPORT_WORD_MAX], double at_s, double step_s)
 	snprintf(text, REPORT_WORD_MAX, "%.6g %s", at_s / units[i].s, _(units[i].name));
 }
 
-static void put_bytes(char text[REPORT_WORD_MAX], double bytes, const char *per)
+static void put_bytes_per_second(char text[REPORT_WORD_MAX], double bytes)
 {
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	static const char *const units[] = {N_("B/s"), N_("kB/s"), N_("MB/s"), N_("GB/s"), N_("TB/s")};
 	size_t i = 0;
 
 	while (i + 1 < array_size(units) && bytes >= 999.5) {
 		bytes /= 1000;
 		i++;
 	}
-	snprintf(text, REPORT_WORD_MAX, "%.*f %s%s", i > 0 ? digits(bytes) : 0, bytes, units[i], per);
+	snprintf(text, REPORT_WORD_MAX, "%.*f %s", i > 0 ? digits(bytes) : 0, bytes, _(units[i]));
 }
 
 void report_words_number(char text[REPORT_WORD_MAX], double number, enum report_unit unit, bool utf8)
@@ -65,9 +82,9 @@ void report_words_number(char text[REPORT_WORD_MAX], double number, enum report_
 	case REPORT_BYTES: snprintf(text, REPORT_WORD_MAX, "%.0f", number); break;
 	case REPORT_NS: report_words_time(text, number, utf8); break;
 	case REPORT_US: report_words_time(text, number * 1000, utf8); break;
-	case REPORT_SECONDS: snprintf(text, REPORT_WORD_MAX, "%.3f s", number); break;
-	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, "%.*f /s", number < 999.5 ? 1 : 0, number); break;
-	case REPORT_BYTES_PER_SECOND: put_bytes(text, number, "/s"); break;
+	case REPORT_SECONDS: snprintf(text, REPORT_WORD_MAX, _("%.3f s"), number); break;
+	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, _("%.*f /s"), number < 999.5 ? 1 : 0, number); break;
+	case REPORT_BYTES_PER_SECOND: put_bytes_per_second(text, number); break;
 	}
 }
 
@@ -169,4 +186,9 @@ void report_words_span(char text[REPORT_NAME_MAX], const struct report_mark *m)
 void report_words_more(char text[REPORT_NAME_MAX], size_t n)
 {
 	snprintf(text, REPORT_NAME_MAX, ngettext("and %zu more", "and %zu more", n), n);
+}
+
+void report_words_axis(char text[REPORT_NAME_MAX], const char *name, bool is_log)
+{
+	snprintf(text, REPORT_NAME_MAX, is_log ? _("%s (logarithmic)") : "%s", name);
 }

@@ -13,6 +13,8 @@
 
 /* A duration with its unit in three digits, as `1.24 ms`. utf8: characters beyond ASCII may stand in it. */
 void report_words_time(char text[REPORT_WORD_MAX], double ns, bool utf8);
+/* The same for the tick of an axis, with the digits that it needs, in the unit that like_ns would be told in. */
+void report_words_tick(char text[REPORT_WORD_MAX], double ns, double like_ns);
 /* A time of the run in the unit that step_s is told in, as `90 s` or `5 min`. */
 void report_words_moment(char text[REPORT_WORD_MAX], double at_s, double step_s);
 /* A number of the table; a dash where it is NAN. */
@@ -31,6 +33,8 @@ void report_words_text(char text[REPORT_NAME_MAX], const struct run *, const cha
 void report_words_started(char text[REPORT_NAME_MAX], const struct run *, bool utf8);
 /* Which program measured it, on which machine, by which clock. */
 void report_words_origin(char text[REPORT_NAME_MAX], const struct run *, bool utf8);
+/* What an axis is, with what is to be known of it. */
+void report_words_axis(char text[REPORT_NAME_MAX], const char *name, bool is_log);
 /* A mark from its begin to its end; and how many more there are. */
 void report_words_span(char text[REPORT_NAME_MAX], const struct report_mark *);
 void report_words_more(char text[REPORT_NAME_MAX], size_t n);

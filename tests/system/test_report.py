@@ -4,6 +4,7 @@ import math
 import os
 import random
 import re
+import resource
 import stat
 import subprocess
 import time
@@ -103,7 +104,19 @@ def test_a_ping_that_was_recorded(folder):
     run = document(folder, RECORDED)["runs"][0]
     assert [m["kind"] for m in run["marks"]] == ["stall", "outage"] and run["complete"] and not run["notes"]
     assert all(1.4 < m["duration_s"] < 1.7 for m in run["marks"])
-    assert run["numbers"]["not_sent"] == 15 and run["numbers"]["tcp_retransmits"] is not None
+    assert run["numbers"]["not_sent"] == 14 and run["numbers"]["tcp_retransmits"] is not None
+
+
+def test_a_recording_without_its_result(folder):
+    """What is worked out from the probes is what ping itself had worked out."""
+    whole = document(folder, RECORDED)["runs"][0]
+    with open(RECORDED, encoding="utf-8") as f:
+        cut = document(folder, samples.write(folder, "cut.ndjson", f.read().splitlines()[:-1]))["runs"][0]
+    known = {k: v for k, v in cut["numbers"].items() if v is not None}
+    assert {k: whole["numbers"][k] for k in known} == pytest.approx(known, rel=1e-4, abs=1e-3)
+    missing = {k for k, v in whole["numbers"].items() if v is not None} - set(known)
+    assert missing == {"sent_late", "echo_ns"} | {k for k in whole["numbers"] if k.startswith("tcp_r") or "min_rtt" in k}
+    assert cut["histogram"] == whole["histogram"] and len(cut["marks"]) == 2
 
 
 def test_text_has_the_numbers_side_by_side(folder):
@@ -140,6 +153,23 @@ def test_what_interrupted_a_run(folder):
     run = document(folder, samples.write(folder, "a.ndjson", lines))["runs"][0]
     assert [(m["kind"], m["begin_s"], round(m["duration_s"], 6), m["goes_on"]) for m in run["marks"]] == [
         ("stall", 1.5, 2.3, True), ("held_up", 2, 0.5, False), ("damage", 2.5, 0, False)]
+
+
+def test_only_what_is_lost_is_missed(folder):
+    lines = samples.ping(count=50, outages=((4, 1),), stalls=())[:-1]
+    for i, outcome in enumerate(("damaged", "cut_off", "not_sent", "echoed")):
+        probe = json.loads(lines[5 + i]) | {"outcome": outcome, "rtt_ns": None, "resent": outcome == "echoed"}
+        lines[5 + i] = json.dumps(probe)
+    run = document(folder, samples.write(folder, "a.ndjson", lines))["runs"][0]
+    got = [run["numbers"][k] for k in ("sent", "echoed", "lost", "damaged", "not_sent", "resent", "count")]
+    assert got == [49, 42, 5, 1, 1, 1, 41]
+    assert sum(c["missed"] for c in run["over_time"]) == 5 and sum(c["count"] for c in run["over_time"]) == 41
+
+
+def test_a_histogram_that_cannot_be(folder):
+    for bad in (EXTREMES["too many"], EXTREMES["nonsense"]):
+        run = document(folder, samples.write(folder, "a.ndjson", bad))["runs"][0]
+        assert run["histogram"] == [] and any("histogram" in note for note in run["notes"])
 
 
 def test_many_outages_are_counted(folder):
@@ -242,6 +272,9 @@ def test_several_runs_in_a_file(folder):
     lines = samples.ping(count=5, outages=()) + samples.ping(count=6, outages=())[-1:] + samples.ping(count=7, outages=())
     one = document(folder, samples.write(folder, "all.ndjson", lines))
     assert [(r["numbers"]["sent"], r["line"]) for r in one["runs"]] == [(5, 1), (6, 8), (7, 9)]
+    lines = samples.ping(count=5, outages=())[:-1] + samples.ping(count=7, outages=())  # the first one was ended
+    one = document(folder, samples.write(folder, "two.ndjson", lines))
+    assert [(r["numbers"]["sent"], r["complete"]) for r in one["runs"]] == [(5, False), (7, True)]
     many = samples.write(folder, "many.ndjson", samples.ping(count=1, outages=())[-1:] * 40)
     one = document(folder, many, status=1)
     assert len(one["runs"]) == 32 and "line 33" in one["errors"][0]
@@ -372,6 +405,9 @@ def test_output_takes_the_old_ones_place_when_it_is_whole(folder):
     assert stat.S_IMODE(os.stat(out).st_mode) == 0o640 and os.path.islink(f"{folder}/link")
     report(folder, f"{folder}/none", "-o", out, status=1)
     sentences(report(folder, path, "-o", f"{folder}/no/where", status=1)[1], "cannot write", "no/where")
+    _, err = report(folder, path, "-o", out, status=1, restore_signals=False,  # SIGXFSZ stays ignored
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+    sentences(err, "cannot write", "out.html", "File too large")
     with open(out, encoding="utf-8") as f:
         assert f.read().startswith("1  ping")
     assert {name for name in os.listdir(folder) if not name.startswith("sanitizer")} == before | {"out.html", "link"}
@@ -382,8 +418,15 @@ def test_output_that_fails(folder):
     for how in ("--html", "--text", "--hgrm", "--json"):
         with open("/dev/full", "wb") as full:
             sentences(report(folder, how, path, status=1, stdout=full)[1], "cannot write", "No space left")
-    sentences(report(folder, path, "-o", "/dev/full", status=1)[1], "cannot write", "/dev/full")
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+def test_output_to_what_is_no_file(folder):
+    """A pipe with a name is written to, and stays what it is."""
+    path, pipe = samples.write(folder, "a.ndjson", samples.ping(count=5, outages=(), stalls=())), f"{folder}/pipe"
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        report(folder, path, "--text", "-o", pipe)
+        assert reader.read().startswith(b"1  ping") and stat.S_ISFIFO(os.stat(pipe).st_mode)
 
 
 @pytest.mark.parametrize("args, part", [
