@@ -17,10 +17,11 @@
 #include "program.h"
 #include "words.h"
 
-#define MS_NS     UINT64_C(1000000)
-#define SECOND_NS (1000 * MS_NS)
-#define HELD_NS   SECOND_NS /* later than this by our own fault, and probes are left out rather than sent at once */
-#define MUTE_NS   (10 * SECOND_NS) /* without one byte back ever, as long as a greeting is waited for */
+#define MS_NS       UINT64_C(1000000)
+#define SECOND_NS   (1000 * MS_NS)
+#define HELD_NS     SECOND_NS /* later than this by our own fault, and probes are left out rather than sent at once */
+#define PATIENCE_NS (10 * SECOND_NS)
+#define MUTE_NS     (10 * SECOND_NS) /* without one byte back ever, as long as a greeting is waited for */
 
 struct ping {
 	struct reach *reach;
@@ -140,17 +141,24 @@ static void end_mute(struct ping *p, uint64_t now_ns)
 	end_early(p, STATUS_NOT_PROTOCOL, why);
 }
 
-/* After the last probe, answers are awaited for as long as they would not be late; once more on a new connection. */
+/* How long an answer to the last probe is awaited: until it is late, and twice as long as any took, within bounds. */
+static uint64_t patience_ns(const struct ping *p)
+{
+	uint64_t late_ns = p->options->late_ms * MS_NS, slow_ns = 2 * p->measures.rtt.max_ns;
+
+	slow_ns = slow_ns < PATIENCE_NS ? slow_ns : PATIENCE_NS;
+	return slow_ns > late_ns ? slow_ns : late_ns;
+}
+
+/* After the last probe answers are awaited, and once more on a new connection. */
 static void await_rest(struct ping *p, uint64_t now_ns)
 {
-	uint64_t late_ns = p->options->late_ms * MS_NS;
-
 	if (!ping_schedule_is_over(&p->schedule, now_ns))
 		return;
 	if (p->end_ns == 0)
-		p->end_ns = now_ns + late_ns;
+		p->end_ns = now_ns + patience_ns(p);
 	if (now_ns >= p->end_ns && p->path.state == PING_ON_TRIAL && !p->prolonged) {
-		p->end_ns = p->path.progress_ns + late_ns;
+		p->end_ns = p->path.progress_ns + patience_ns(p);
 		p->prolonged = true;
 	}
 	if (p->path.probes_count == 0 || now_ns >= p->end_ns)
@@ -233,7 +241,7 @@ static uint64_t due_ns(const struct ping *p, uint64_t now_ns)
 {
 	uint64_t ns = least(ping_path_due_ns(&p->path), ping_show_due_ns(&p->show, in_the_air_ns(p)));
 
-	if (ping_path_pending(&p->path))
+	if (ping_path_pending(&p->path) || (p->end_ns == 0 && ping_schedule_is_over(&p->schedule, now_ns)))
 		return now_ns;
 	if (is_mute(p))
 		ns = least(ns, p->measures.start_ns + MUTE_NS);

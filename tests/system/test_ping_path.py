@@ -185,9 +185,10 @@ def test_a_stall_and_its_length(fake, ping):
     p.answered(20)
     status, result = interrupted(p)
     assert_whole(result)
-    assert (status, result["stalls"], result["reconnects"]) == (0, 1, 0)
+    assert (status, result["reconnects"]) == (0, 0)
     assert abs(stall["duration_s"] - lasted) < NEAR
-    assert abs(result["stalled_s"] - stall["duration_s"]) < 1e-3
+    ends = [o["duration_s"] for o in p.objects if o.get("kind") == "stall_end"]
+    assert abs(result["stalled_s"] - sum(ends)) < 1e-3 and result["stalls"] == len(ends)  # a busy machine has more
     late = [o for o in p.objects if o["type"] == "probe" and o["late"]]
     assert len(late) == result["probes"]["late"] > 5
     assert all(o["rtt_ns"] > 200e6 for o in late)
@@ -208,9 +209,27 @@ def test_a_long_stall_is_given_up(fake, ping):
     p.answered(3)
     status, result = interrupted(p)
     assert_whole(result)
-    assert (status, result["reconnects"], result["stalls"], result["stalled_s"]) == (0, 1, 1, 0)
+    assert (status, result["reconnects"]) == (0, 1)
+    if result["stalls"] == 1:  # a busy machine has more
+        assert result["stalled_s"] == 0
     assert abs(back["duration_s"] - lasted) < NEAR
     assert result["probes"]["resent"] > 5
+
+
+def test_a_ping_that_was_held_up_says_so(echod, ping):
+    """As by Ctrl-Z: what was due meanwhile is left out, and the path is not blamed."""
+    p = ping(f"raw:{LOOPBACK}:{echod.address_of('raw')}", "-i", "50ms", "-W", "300ms")
+    p.answered(2)
+    p.signal(signal.SIGSTOP)
+    time.sleep(1.3)
+    p.signal(signal.SIGCONT)
+    held = p.event("held_up")
+    p.answered(2)
+    status, result = interrupted(p)
+    assert_whole(result)
+    assert status == 0 and 1 < held["duration_s"] < 3
+    assert held["not_sent"] == result["probes"]["not_sent"] > 15
+    assert "drop" not in p.kinds()
 
 
 def test_a_late_answer_is_late_and_not_lost(fake, run):
