@@ -85,7 +85,7 @@ def read_arguments():
     parser.add_argument("--peer", action="append", choices=[p for p in peers.PEERS if p != field.FLOOR], metavar="PEER",
                         help="only this one; may be repeated; of " + " ".join(p for p in peers.PEERS if p != field.FLOOR))
     parser.add_argument("--path", action="store_true",
-                        help="only what echoc says of a path, held against what the path is: six minutes, or one")
+                        help="only what echoc says of a path, held against what the path is: eight minutes, or one")
     parser.add_argument("--no-sides", action="store_true", help="the matrix only")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
                         help="of the order of turns; it is printed")

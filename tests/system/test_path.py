@@ -277,8 +277,10 @@ def test_check_and_ping_xinetd(folder):
         all_is_well(folder, port)
 
 
-def test_check_and_ping_find_a_server_that_damages(folder):
+def test_a_server_that_damages_is_found(folder):
     with peer(*DAMAGING) as (_, port):
+        idling = result(folder, "idle", f"raw:{LOOPBACK}:{port}", "--min", "200ms", "--max", "500ms", status=1)
+        assert re.search(r"offset \d+ sent .* came 58", idling["error"]["detail"]), idling
         done = run(folder, "check", f"raw:{LOOPBACK}:{port}")
         assert done.returncode == 1 and re.search(r"offset \d+ sent .* came 58", done.stderr.decode()), done.stderr
         said = result(folder, "ping", f"raw:{LOOPBACK}:{port}", "--interval", "10ms", "--count", 3, status=1)
