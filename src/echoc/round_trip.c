@@ -26,7 +26,7 @@ static enum status PRINTF_LIKE(3, 4) fail(struct reach *r, enum status status, c
 /* What the exchange ended with, before all had come back. */
 static enum status explain(struct reach *r, const struct exchange *ex, enum exchange_result result)
 {
-	char text[128];
+	char text[EXCHANGE_TEXT_MAX];
 
 	switch (result) {
 	case EXCHANGE_GOES_ON:

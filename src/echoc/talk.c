@@ -108,7 +108,7 @@ static void reconnect(struct talk *t)
 
 static void say_damaged(struct talk *t)
 {
-	char text[128];
+	char text[EXCHANGE_TEXT_MAX];
 
 	input_hide(t->input);
 	exchange_describe_damage(&t->exchange, text, sizeof(text));

@@ -33,7 +33,7 @@ def echod(server):
 def assert_whole(result, status=0):
     probes = result["probes"]
     assert (result["status"], probes["lost"], probes["damaged"]) == (status, 0, 0)
-    assert probes["sent"] == probes["echoed"]
+    assert probes["sent"] == probes["echoed"] + probes["on_their_way"]
 
 
 # ---- outages
@@ -202,7 +202,7 @@ def test_a_long_stall_is_given_up(fake, ping):
     p.answered(3)
     server.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    assert p.event("drop")["detail"] == "has stalled"
+    assert p.event("drop")["detail"] == f"raw:{server.address} has stalled"
     server.process.send_signal(signal.SIGCONT)
     lasted = time.monotonic() - began
     back = p.event("back")
