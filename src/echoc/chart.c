@@ -1,5 +1,7 @@
 #include "chart.h"
 
+#include "words.h"
+
 #define LEAST_SCALE_NS 10000 /* finer than a wake-up of a process (measured): nothing but noise would be seen */
 
 void chart_add(struct chart *c, enum chart_kind kind, uint64_t ns)
@@ -51,10 +53,11 @@ static void put_label(const struct chart_look *look, uint64_t scale_ns, unsigned
 {
 	const char *line = look->braille ? "\u2502" : "|";
 	double ns = row == 0 ? (double)scale_ns : (double)scale_ns / 2, unit = ns < 1e6 ? 1e3 : ns < 1e9 ? 1e6 : 1e9;
-	const char *name = ns < 1e6 ? "us" : ns < 1e9 ? "ms" : "s ";
+	const char *name = ns < 1e6 ? _("us") : ns < 1e9 ? _("ms") : _("s");
+	int digits = CHART_LABEL - 2 - (int)words_width(name);
 
 	if (row == 0 || (look->rows % 2 == 0 && row == look->rows / 2))
-		fprintf(f, "%5.3g %s%s", ns / unit, name, line);
+		fprintf(f, "%*.3g %s%s", digits, ns / unit, name, line);
 	else
 		fprintf(f, "%8s%s", "", line);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "report_markup.h"
+#include "words.h"
 
 #define HEIGHT 300
 #define LEFT   64

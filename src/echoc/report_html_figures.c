@@ -117,7 +117,8 @@ static void put_legend_trips(FILE *f, const struct report_set *set, size_t numbe
 	put_legend_name(f, set, number);
 	if (r->kind == REPORT_LOAD) {
 		put_legend_line(f, number, "line over-time", _("median of each interval"));
-		put_legend_line(f, number, "line over-time tail", _("99 % of each interval"));
+		put_legend_line(f, number, "line over-time tail",
+		                /* xgettext:no-c-format */ _("99 % of each interval"));
 	} else if (report_series_is_whole(&r->trips)) {
 		put_legend_line(f, number, "line over-time", _("each probe"));
 	} else {

@@ -52,7 +52,7 @@ void report_html_key(FILE *f, const struct report_set *set)
 {
 	fprintf(f, "<div class=\"key%s\">\n", set->count > 1 ? " many" : "");
 	put_key(f, set, "p50_ns", _("median"), false);
-	put_key(f, set, "p99_ns", _("99 % took at most"), false);
+	put_key(f, set, "p99_ns", /* xgettext:no-c-format */ _("99 % took at most"), false);
 	put_key(f, set, "max_ns", _("longest"), false);
 	put_key(f, set, "echoed", _("came back"), false);
 	put_key(f, set, "lost", _("lost"), true);

@@ -19,7 +19,7 @@ static int digits(double x)
 static const struct time_unit {
 	double ns;
 	const char *name, *ascii;
-} time_units[] = {{1, N_("ns"), "ns"}, {1e3, N_("µs"), "us"}, {1e6, N_("ms"), "ms"}, {1e9, N_("s"), "s"}};
+} time_units[] = {{1, N_("ns"), "ns"}, {1e3, N_("µs"), N_("us")}, {1e6, N_("ms"), "ms"}, {1e9, N_("s"), "s"}};
 
 /* The largest one that x, rounded to three digits, has one of. */
 static const struct time_unit *find_time_unit(double ns)
@@ -36,7 +36,7 @@ void report_words_time(char text[REPORT_WORD_MAX], double ns, bool utf8)
 	const struct time_unit *unit = find_time_unit(ns);
 	double x = ns / unit->ns;
 
-	snprintf(text, REPORT_WORD_MAX, "%.*f %s", unit->ns > 1 ? digits(x) : 0, x, utf8 ? _(unit->name) : unit->ascii);
+	snprintf(text, REPORT_WORD_MAX, "%.*f %s", unit->ns > 1 ? digits(x) : 0, x, _(utf8 ? unit->name : unit->ascii));
 }
 
 void report_words_tick(char text[REPORT_WORD_MAX], double ns, double like_ns)
@@ -83,7 +83,9 @@ void report_words_number(char text[REPORT_WORD_MAX], double number, enum report_
 	case REPORT_NS: report_words_time(text, number, utf8); break;
 	case REPORT_US: report_words_time(text, number * 1000, utf8); break;
 	case REPORT_SECONDS: snprintf(text, REPORT_WORD_MAX, _("%.3f s"), number); break;
-	case REPORT_PER_SECOND: snprintf(text, REPORT_WORD_MAX, _("%.*f /s"), number < 999.5 ? 1 : 0, number); break;
+	case REPORT_PER_SECOND:
+		snprintf(text, REPORT_WORD_MAX, "%.*f %s", number < 999.5 ? 1 : 0, number, _("/s"));
+		break;
 	case REPORT_BYTES_PER_SECOND: put_bytes_per_second(text, number); break;
 	}
 }

@@ -13,14 +13,13 @@ CATALOGUE = ROOT / 'po/ru.po'
 # Whoever calls these speaks to a person, in the words of that argument.
 SPEAKERS = {'program_say': 1, 'program_usage': 1, 'report_fail': 2, 'report_usage': 1, 'run_fail': 2, 'explain_final': 2,
             'set': 3, 'refuse': 2, 'warn': 1, 'question': 0, 'ask_for': 0, 'secret_ask_line': 0}
-# Whose words are being written.
 SPEAKING_ROOMS = ('src/echoc/', 'src/echoctl/', 'src/echod/parent/', 'src/accounts/')
 
 LATIN, CYRILLIC = 'A-Za-z', 'А-Яа-яЁё'
 # Latin letters that look like a Russian word of one letter.
 ALIKE = 'aAcCoOyYkKB'
 # Latin words that stand in a translation and not in what it translates.
-LATIN_OF_ITS_OWN = {'echod', 'ip', 'passwd'}
+LATIN_OF_ITS_OWN = {'echod', 'ip', 'keepalive', 'passwd', 'ru'}
 
 
 # ---- reading

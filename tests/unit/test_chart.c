@@ -108,6 +108,16 @@ static void test_what_is_gone_leaves_a_gap_and_a_mark(void **state)
 	                                                    "    0   \u2514x~\u2500\n");
 }
 
+/* However long the unit's name is: the line stays where it is. */
+static void test_the_label_has_its_width(void **state)
+{
+	(void)state;
+	chart_add(&chart, CHART_LATE, 2000 * MS);
+	assert_string_equal(draw(CHART_LABEL + 3, 2, false), "     2 s|:\n"
+	                                                     "     1 s|:\n"
+	                                                     "    0   +~--\n");
+}
+
 /* Old ones leave at the left, and with them the scale that they needed. */
 static void test_it_scrolls(void **state)
 {
@@ -165,6 +175,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_braille, empty),
 	    cmocka_unit_test_setup(test_the_scale_is_round_and_holds_all, empty),
 	    cmocka_unit_test_setup(test_what_is_gone_leaves_a_gap_and_a_mark, empty),
+	    cmocka_unit_test_setup(test_the_label_has_its_width, empty),
 	    cmocka_unit_test_setup(test_it_scrolls, empty),
 	    cmocka_unit_test_setup(test_braille_scrolls_by_whole_columns, empty),
 	    cmocka_unit_test_setup(test_sizes, empty),
