@@ -1,6 +1,10 @@
 #include "failure.h"
 
+#include <string.h>
+
 #include "json.h"
+
+#define SENTENCE_MAX 4096
 
 static const char *kind_of(enum status status)
 {
@@ -19,8 +23,13 @@ static const char *kind_of(enum status status)
 void failure_json(FILE *f, const char *schema, enum status status, const struct failure_reach *reach,
                   const char *detail)
 {
+	char sentence[SENTENCE_MAX];
+	size_t len = strlen(detail);
 	struct json j;
 
+	if (len > 0 && detail[len - 1] == '.')
+		len--;
+	snprintf(sentence, sizeof(sentence), "%.*s", (int)len, detail);
 	json_begin(&j, f);
 	json_text(&j, "schema", schema);
 	json_text(&j, "type", "error");
@@ -31,7 +40,7 @@ void failure_json(FILE *f, const char *schema, enum status status, const struct 
 		json_real(&j, "after_s", reach->after_s);
 	else
 		json_null(&j, "after_s");
-	json_text(&j, "detail", detail);
+	json_text(&j, "detail", sentence);
 	json_close(&j);
 	json_integer(&j, "status", (int)status);
 	json_end(&j);

@@ -14,8 +14,8 @@ struct failure_reach {
 };
 
 /*
- * Writes {"schema", "type": "error", "error": {"kind", "phase", "after_s", "detail"}, "status"}. detail is the sentence
- * without its full stop; reach may be NULL.
+ * Writes {"schema", "type": "error", "error": {"kind", "phase", "after_s", "detail"}, "status"}. detail is the
+ * sentence, whose full stop, if it has one, is left out; reach may be NULL.
  */
 void failure_json(FILE *, const char *schema, enum status, const struct failure_reach *reach, const char *detail);
 

@@ -8,6 +8,7 @@
 #include "ask.h"
 #include "check.h"
 #include "config.h"
+#include "failure.h"
 #include "idle.h"
 #include "load.h"
 #include "local.h"
@@ -115,17 +116,27 @@ static enum status run_mode(struct reach *reach, bool on_terminal)
 	return on_terminal ? talk_run(reach) : pipe_run(reach);
 }
 
+/* Where the password is to be taken from, none can be: says so, and why, as everything is said. */
+static enum status refuse_secret(const struct options *options, const char *why)
+{
+	program_say(ECHOC, "%s", why);
+	if (options->json || options->json_stream)
+		failure_json(stdout, options_schema(options->mode), STATUS_USAGE, NULL, why);
+	return STATUS_USAGE;
+}
+
 static enum status run(const struct options *options, const struct address *address, const char *user, bool on_terminal)
 {
 	struct reach reach;
-	enum status status = STATUS_FINE;
+	enum status status;
+	char why[SECRET_WHY_MAX];
 
 	reach_init(&reach, options, address, user);
 	reach.on_terminal = on_terminal && options->mode == MODE_TALK;
 	reach.may_ask = on_terminal || (isatty(STDERR_FILENO) && secret_can_ask());
-	if (user && secret_load(options->password_file, &reach.secret))
-		status = STATUS_USAGE;
-	if (status == STATUS_FINE)
+	if (user && secret_load(options->password_file, &reach.secret, why))
+		status = refuse_secret(options, why);
+	else
 		status = run_mode(&reach, on_terminal);
 	reach_fini(&reach);
 	return status;

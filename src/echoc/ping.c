@@ -111,9 +111,10 @@ static void send_due(struct ping *p)
 			return;
 		if (now_ns - due_ns > HELD_NS) {
 			note_held_up(p, now_ns, now_ns - due_ns);
-			continue;
+			due_ns = ping_schedule_due_ns(&p->schedule);
 		}
-		send_next(p, now_ns, now_ns - due_ns);
+		if (!ping_schedule_is_over(&p->schedule, now_ns))
+			send_next(p, now_ns, now_ns - due_ns);
 	}
 }
 
@@ -258,10 +259,10 @@ static void wait_and_act(struct ping *p)
 
 	if (ppoll(fds, array_size(fds), due == UINT64_MAX ? NULL : &limit, NULL) < 0)
 		return; /* EINTR, or no memory for a moment */
+	if (fds[1].revents)
+		take_signal(p); /* first: after SIGCONT nothing is where it was on the terminal */
 	if (fds[0].revents || ping_path_pending(&p->path))
 		ping_path_step(&p->path, fds[0].revents);
-	if (fds[1].revents)
-		take_signal(p);
 	if (fds[2].revents)
 		take_keys(p);
 }

@@ -28,6 +28,7 @@ enum ping_event_kind {
 	PING_DROP,          /* text, a clause that names the address; bytes missing; began */
 	PING_REDIAL_FAILED, /* text, a sentence without its full stop; length of the outage so far */
 	PING_BACK,          /* length of the outage; count of probes not sent meanwhile; began */
+	PING_REGISTERED,    /* text, the account's name: it was created anew on the way back */
 	PING_RENEWED,       /* length: from the damage to the new connection */
 	PING_HELD_UP,       /* length: so long this program did not run; count of probes not sent for it */
 };

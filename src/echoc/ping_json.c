@@ -88,7 +88,7 @@ static void put_probe(FILE *f, const struct ping_measures *m, const struct ping_
 
 static void put_event(FILE *f, const struct ping_measures *m, const struct ping_event *e, const char *kind)
 {
-	bool lasts = e->kind != PING_DROP && e->kind != PING_DAMAGED;
+	bool lasts = e->kind != PING_DROP && e->kind != PING_DAMAGED && e->kind != PING_REGISTERED;
 	struct json j;
 
 	begin(&j, f, "event");
@@ -124,6 +124,7 @@ void ping_json_event(FILE *f, const struct ping_measures *m, const struct ping_e
 	case PING_DROP: put_event(f, m, e, "drop"); break;
 	case PING_REDIAL_FAILED: put_event(f, m, e, "redial_failed"); break;
 	case PING_BACK: put_event(f, m, e, "back"); break;
+	case PING_REGISTERED: put_event(f, m, e, "registered"); break;
 	case PING_RENEWED: put_event(f, m, e, "renewed"); break;
 	case PING_HELD_UP: put_event(f, m, e, "held_up"); break;
 	}

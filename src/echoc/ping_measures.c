@@ -72,7 +72,8 @@ void ping_measures_take(struct ping_measures *m, const struct ping_event *e)
 	case PING_STALL_END: m->stalled_ns += e->length_ns; break;
 	case PING_CUT_OFF:
 	case PING_DROP:
-	case PING_REDIAL_FAILED: break;
+	case PING_REDIAL_FAILED:
+	case PING_REGISTERED: break;
 	case PING_BACK: take_back(m, e); break;
 	case PING_RENEWED: m->reconnects++; break;
 	}

@@ -227,7 +227,11 @@ static void renew(struct ping_path *p, uint64_t now_ns)
 
 static void attach(struct ping_path *p, uint64_t now_ns)
 {
+	const struct reach *r = p->dial.reach;
+
 	exchange_attach(&p->exchange, &p->dial.channel);
+	if (r->registered)
+		tell(p, &(struct ping_event){.kind = PING_REGISTERED, .at_ns = now_ns, .text = r->shown_user});
 	p->progress_ns = now_ns;
 	p->state = PING_ON_TRIAL;
 	if (p->outage_ns)

@@ -1,6 +1,7 @@
 #include "ping_show.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "ping_json.h"
@@ -42,6 +43,12 @@ static void say_phases(struct ping_show *s)
 	ping_text_phases(s->lines, s->measures);
 }
 
+/* Not where others write on the same terminal. */
+static bool may_draw(const struct options *o)
+{
+	return !o->plain && !o->trace && !(o->json_stream && isatty(STDOUT_FILENO));
+}
+
 void ping_show_open(struct ping_show *s, const struct options *options, const struct ping_measures *measures)
 {
 	*s = (struct ping_show){.options = options, .measures = measures};
@@ -52,7 +59,7 @@ void ping_show_open(struct ping_show *s, const struct options *options, const st
 		s->summary = f;
 	if (s->lines)
 		ping_text_head(s->lines, measures);
-	if (s->lines && !options->plain && !options->trace && ping_screen_can(f))
+	if (s->lines && may_draw(options) && ping_screen_can(f))
 		(void)!ping_screen_open(&s->screen, f); /* without memory for a picture there are lines */
 	if (options->json_stream)
 		ping_json_start(stdout, measures);
@@ -103,10 +110,13 @@ void ping_show_event(struct ping_show *s, const struct ping_event *e)
 uint64_t ping_show_due_ns(const struct ping_show *s, uint64_t in_the_air_ns)
 {
 	uint64_t ns = s->drawn_ns + (s->changed ? DRAW_NS : DRAW_IDLE_NS);
+	uint64_t quiet_ns = in_the_air_ns ? in_the_air_ns + QUIET_NS : 0;
 
 	if (!s->screen.f)
 		return UINT64_MAX;
-	return in_the_air_ns && in_the_air_ns + QUIET_NS > ns ? in_the_air_ns + QUIET_NS : ns;
+	if (quiet_ns <= ns)
+		return ns;
+	return quiet_ns < ns + DRAW_NS ? quiet_ns : ns + DRAW_NS; /* there may always be a younger probe */
 }
 
 void ping_show_draw(struct ping_show *s, const struct ping_result *r)

@@ -63,6 +63,7 @@ bool ping_text_is_event(enum ping_event_kind kind)
 	case PING_DROP:
 	case PING_REDIAL_FAILED:
 	case PING_BACK:
+	case PING_REGISTERED:
 	case PING_RENEWED:
 	case PING_HELD_UP: return true;
 	}
@@ -133,6 +134,10 @@ void ping_text_event(FILE *f, const struct ping_measures *m, const struct ping_e
 	case PING_DROP: put_drop(f, e); break;
 	case PING_REDIAL_FAILED: fprintf(f, _("still away after %.3f s: %s.\n"), s(e->length_ns), e->text); break;
 	case PING_BACK: put_back(f, e); break;
+	case PING_REGISTERED:
+		fprintf(f, _("registered %s at %s."), e->text, m->where);
+		fputc('\n', f);
+		break;
 	case PING_RENEWED:
 		fprintf(f, _("connected anew %.3f s after the damage, to be in step again.\n"), s(e->length_ns));
 		break;

@@ -119,10 +119,8 @@ static bool log_in(struct reach *r, struct channel *c, bool first, struct troubl
 	r->keepalive_off = report.keepalive_off;
 	r->idle_limit_s = report.idle_limit_s;
 	(void)text_copy(r->seen_as, sizeof(r->seen_as), report.seen_as);
-	if (report.created && !r->options->quiet)
-		program_say(ECHOC, _("registered %s at %s."), r->shown_user, r->where);
-	if (report.resumed && first && !r->options->quiet)
-		program_say(ECHOC, _("resumed as %s at %s."), r->shown_user, r->where);
+	r->registered = report.created;
+	r->resumed = report.resumed;
 	return true;
 }
 
@@ -209,6 +207,12 @@ static bool enter(struct reach *r, struct channel *c, bool first, struct trouble
 		end_phase(r);
 	}
 	return true;
+}
+
+static void say_registered(const struct reach *r)
+{
+	if (r->registered && !r->options->quiet)
+		program_say(ECHOC, _("registered %s at %s."), r->shown_user, r->where);
 }
 
 static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct channel *c, struct trouble *trouble)
@@ -310,6 +314,9 @@ enum status reach_first(struct reach *r, struct channel *c)
 		wait_sleep_ms(wait);
 	}
 	r->backoff = (struct backoff){0};
+	say_registered(r);
+	if (r->resumed && !r->options->quiet)
+		program_say(ECHOC, _("resumed as %s at %s."), r->shown_user, r->where);
 	return STATUS_FINE;
 }
 
@@ -375,6 +382,7 @@ enum status reach_again(struct reach *r, const char *what, uint64_t missing, str
 		if (wait_now_ms() < until)
 			say_next(r, &trouble, wait);
 	}
+	say_registered(r);
 	if (!r->options->quiet)
 		program_say(ECHOC, _("back at %s after %.1f s."), r->where, (double)(wait_now_ms() - dropped) / 1000);
 	return STATUS_FINE;

@@ -38,9 +38,10 @@ struct reach {
 	char shown_user[WIRE_NAME_BYTES_MAX * 4 + 1];
 	struct backoff backoff;
 	bool warned;
-	bool may_ask;       /* for a password */
-	bool left;          /* the person did not want to type a password */
-	bool traced;        /* connections that are made show what is said on them */
+	bool may_ask;             /* for a password */
+	bool left;                /* the person did not want to type a password */
+	bool registered, resumed; /* the last login created the account, or was let in with a token */
+	bool traced;              /* connections that are made show what is said on them */
 	bool for_idling;    /* set before reach_first: asks the server for no keepalive, and for its own idle limit */
 	bool keepalive_off; /* it does so, on the last connection */
 	uint64_t idle_limit_s;        /* as the server told; 0: none, or unknown where keepalive_off is not set */

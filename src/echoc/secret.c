@@ -52,12 +52,12 @@ static enum problem find_problem(const char *text, size_t len)
 	return memchr(text, '\0', len) || memchr(text, '\r', len) ? BAD_BYTES : NO_PROBLEM;
 }
 
-static int keep(const char *where, const char *text, size_t len, struct secret *out)
+static int keep(const char *where, const char *text, size_t len, struct secret *out, char why[SECRET_WHY_MAX])
 {
 	enum problem problem = find_problem(text, len);
 
 	if (problem) {
-		program_say(ECHOC, _(sentences[problem].given), where);
+		snprintf(why, SECRET_WHY_MAX, _(sentences[problem].given), where);
 		return -EINVAL;
 	}
 	memcpy(out->text, text, len);
@@ -90,7 +90,7 @@ static ssize_t read_first_line(int fd, char *buf, size_t cap)
 	return (ssize_t)len;
 }
 
-static int load_file(const char *file, struct secret *out)
+static int load_file(const char *file, struct secret *out, char why[SECRET_WHY_MAX])
 {
 	char buf[WIRE_SECRET_LINE_MAX + 3]; /* one more than fits, and CRLF */
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -98,22 +98,22 @@ static int load_file(const char *file, struct secret *out)
 
 	if (fd >= 0)
 		close(fd);
-	int err = len < 0 ? (int)len : keep(file, buf, (size_t)len, out);
+	int err = len < 0 ? (int)len : keep(file, buf, (size_t)len, out, why);
 	explicit_bzero(buf, sizeof(buf));
 	if (len < 0)
-		program_say(ECHOC, _("cannot read the password file %s: %s."), file, words_error((int)-len));
+		snprintf(why, SECRET_WHY_MAX, _("cannot read the password file %s: %s."), file, words_error((int)-len));
 	return err;
 }
 
-int secret_load(const char *file, struct secret *out)
+int secret_load(const char *file, struct secret *out, char why[SECRET_WHY_MAX])
 {
 	char *given = getenv("ECHOC_PASSWORD");
 	int err = 0;
 
 	if (file)
-		err = load_file(file, out);
+		err = load_file(file, out, why);
 	else if (given && *given)
-		err = keep("ECHOC_PASSWORD", given, strlen(given), out);
+		err = keep("ECHOC_PASSWORD", given, strlen(given), out, why);
 	if (given) {
 		explicit_bzero(given, strlen(given));
 		unsetenv("ECHOC_PASSWORD");

@@ -11,6 +11,8 @@
 #include "must.h"
 #include "wire.h"
 
+#define SECRET_WHY_MAX 4096
+
 struct secret {
 	bool known;
 	bool typed; /* by a person, who can be asked again */
@@ -23,9 +25,9 @@ void secret_forget(struct secret *);
 
 /*
  * The first line of file without its end if file is given, else $ECHOC_PASSWORD, which is wiped from the environment.
- * Returns 0, also when there is neither and out stays unknown; or a negative errno after one sentence on stderr.
+ * Returns 0, also when there is neither and out stays unknown; or a negative errno with a sentence in why.
  */
-int secret_load(const char *file, struct secret *out) MUST_CHECK;
+int secret_load(const char *file, struct secret *out, char why[SECRET_WHY_MAX]) MUST_CHECK;
 
 /* Whether secret_ask can work: there is a controlling terminal, or standard input is one. */
 bool secret_can_ask(void);

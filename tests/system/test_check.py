@@ -107,6 +107,19 @@ def test_nobody_is_there(echoc):
     fails(check(echoc, f"raw:127.0.0.1:{free_port()}", "--json"), 3, "tcp", "Connection refused")
 
 
+@pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
+def test_a_password_file_without_a_password(echoc, tmp_path, content):
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    where = ["127.0.0.1:1", "--user", "anna", "--password-file", str(tmp_path / "secret")]
+    fails(check(echoc, *where, "--json"), 2, None, str(tmp_path / "secret"))
+
+
+def test_usage_is_told_as_json(echoc):
+    told = results(check(echoc, "127.0.0.1:1", "--wait", "soon", "--json"))[0]
+    assert told["status"] == 2 and told["error"]["detail"].endswith("or off")
+
+
 def test_without_json_nothing_is_on_standard_output(echoc):
     result = check(echoc, f"raw:127.0.0.1:{free_port()}")
     assert result.returncode == 3 and not result.stdout

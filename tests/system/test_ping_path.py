@@ -36,6 +36,10 @@ def assert_whole(result, status=0):
     assert probes["sent"] == probes["echoed"] + probes["on_their_way"]
 
 
+def cut_at(end):
+    return lambda offset, some: some if offset < end else None
+
+
 # ---- outages
 
 @pytest.mark.parametrize("kind", ["raw", "login"])
@@ -140,6 +144,19 @@ def test_a_refused_login_is_the_end(fake, ping):
     assert "530" in result["why"] and re.fullmatch(r"echoc: [^\n]+ refused anna [^\n]+\.\n", p.error), p.error
 
 
+def test_an_account_that_is_gone_is_registered_anew(server, relay, ping, run):
+    """As after a server has lost its store: that is an event like others, and not a line of its own."""
+    first, second, third = (Tcp(server(listen=(f"{LOOPBACK}:0",)).address_of("login")) for _ in range(3))
+    p = ping(relay(first, cut_at(500), then=second).address, "--user", "anna", "-i", "5ms")
+    assert p.event("registered")["detail"] == "anna"
+    p.event("back")
+    assert interrupted(p)[0] == 0 and p.error == ""
+    again = relay(first, cut_at(500), then=third)
+    done = run(again.address, "--user", "anna", "-i", "5ms", "-c", "20")
+    assert re.search(rf"^registered anna at {again.address}\.$", done.stdout, re.M), done.stdout
+    assert "registered" not in done.stderr
+
+
 def test_ctrl_c_while_a_login_hangs(fake, ping):
     server = fake("--no-greeting", "--connections", "2-", "--drop-after", "100", "--drop-on", "1")
     p = ping(server.address, "--user", "anna", "-i", "20ms")
@@ -230,6 +247,19 @@ def test_a_ping_that_was_held_up_says_so(echod, ping):
     assert status == 0 and 1 < held["duration_s"] < 3
     assert held["not_sent"] == result["probes"]["not_sent"] > 15
     assert "drop" not in p.kinds()
+
+
+def test_held_up_for_less_than_an_interval(echod, ping):
+    """It is told once, and the one probe that was due is sent, late by our own fault."""
+    p = ping(f"raw:{LOOPBACK}:{echod.address_of('raw')}", "-i", "1300ms", "-c", "2")
+    p.wait_for("answer", type="probe")
+    p.signal(signal.SIGSTOP)
+    time.sleep(2.4)
+    p.signal(signal.SIGCONT)
+    status, result = p.end()
+    assert_whole(result)
+    assert (status, p.kinds()) == (0, ["held_up"])
+    assert (result["probes"]["echoed"], result["probes"]["not_sent"], result["probes"]["sent_late"]) == (2, 0, 1)
 
 
 def test_a_late_answer_is_late_and_not_lost(fake, run):

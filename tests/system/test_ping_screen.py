@@ -13,7 +13,8 @@ import time
 import pytest
 
 from echoc_relay import Relay, relay  # noqa: F401
-from harness import LOOPBACK, PATIENCE_S, check_sanitizer, environment, program
+from harness import LOOPBACK, PATIENCE_S, check_sanitizer, environment, program, wait_until
+from ping_bench import HeldEcho
 
 BRAILLE = re.compile("[\u2801-\u28ff]")
 AXIS, AXIS_ASCII = "\u2514", "+"
@@ -182,6 +183,20 @@ def test_the_picture(raw, seen):
     assert s.screen.x == 0 and text.splitlines()[-1].startswith("TCP_INFO: ")
 
 
+def test_a_picture_where_a_probe_is_always_in_the_air(seen):
+    """Answers take longer than an interval, and less than a picture lets a probe alone."""
+    server = HeldEcho(0.02)
+    s = seen(server.address, "-i", "10ms", "-c", "200")
+    figures = set()
+
+    def look(text):
+        figures.update(re.findall(r"^sent \d+ ", text, re.M))
+        return "\n--- raw:" in text
+    s.wait(look, "end")
+    assert s.end() == 0 and len(figures) > 5
+    server.close()
+
+
 def test_a_picture_of_ascii(raw, seen):
     s = seen(raw, "-i", "5ms", LC_ALL="C", LANG="C")
     text = s.wait(has_picture(80, AXIS_ASCII), "picture")
@@ -249,6 +264,29 @@ def test_a_stopped_ping_goes_on_beneath(raw, seen):
     assert text.index("prompt") < text.rindex(AXIS)
     s.type("\x03")
     assert s.end() == 0
+
+
+def test_no_picture_among_objects(raw, seen):
+    """Both would stand on the one terminal, and wipe each other."""
+    s = seen(raw, "-i", "10ms", "-c", "20", "--json-stream", columns=1000, lines=60)
+    assert s.end() == 0
+    text = s.screen.text()
+    assert AXIS not in text and len(re.findall(r'^\{.*"type": "probe".*\}$', text, re.M)) == 20
+
+
+def test_what_came_while_it_was_stopped_is_told_beneath(seen):
+    server = HeldEcho(0.3)
+    s = seen(server.address, "-c", "1", lines=40)
+    s.wait(has_picture(80), "picture")
+    s.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, s.process.pid, os.WSTOPPED | os.WNOWAIT)
+    wait_until(lambda: server.held, "the answer", PATIENCE_S)
+    s.read(0.1)
+    os.write(s.slave, b"$ a shell's prompt\r\n")
+    s.process.send_signal(signal.SIGCONT)
+    assert s.end() == 0
+    assert s.screen.text().index("prompt") < s.screen.text().index("lookup ")
+    server.close()
 
 
 @pytest.mark.parametrize("args, env", [(("--plain",), {}), ((), {"TERM": "dumb"}), ((), {"TERM": ""})])
