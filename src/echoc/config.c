@@ -205,6 +205,30 @@ static void begin_section(struct config *c, const char *name, size_t len)
 		complain(c, c->line, _("[%s] is too long: a name has at most %d bytes"), c->section, NAME_MAX_LEN);
 }
 
+/* A line that ends before its LF is too long, the file's last one, or holds a NUL, which would hide the rest of it. */
+static void check_line(const struct config *c, const char *line, int cap)
+{
+	size_t len = strlen(line);
+
+	if ((len > 0 && line[len - 1] == '\n') || feof(c->file))
+		return;
+	if (len + 1 == (size_t)cap)
+		complain(c, c->line, _("the line is too long: at most %d bytes are read"), cap - 3);
+	complain_nonsense(c, c->line);
+}
+
+/* Takes off what an editor puts at the file's beginning; and blanks, which to libinih mean more of the line before. */
+static void trim(char *line, bool is_first)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	char *begin = line;
+
+	if (is_first && strncmp(line, mark, strlen(mark)) == 0)
+		begin += strlen(mark);
+	begin += strspn(begin, " \t");
+	memmove(line, begin, strlen(begin) + 1);
+}
+
 /* libinih's, of whose handler a section without keys is not seen, nor the line. */
 static char *read_line(char *line, int cap, void *stream)
 {
@@ -213,16 +237,14 @@ static char *read_line(char *line, int cap, void *stream)
 	if (!fgets(line, cap, c->file))
 		return NULL;
 	c->line++;
-	size_t len = strlen(line);
-	if (len + 1 == (size_t)cap && line[len - 1] != '\n')
-		complain(c, c->line, _("the line is too long: at most %d bytes are read"), cap - 3);
-	const char *begin = line + strspn(line, " \t");
-	if (*begin != '[')
+	check_line(c, line, cap);
+	trim(line, c->line == 1);
+	if (*line != '[')
 		return line;
-	const char *end = strchr(begin, ']');
+	const char *end = strchr(line, ']');
 	if (!end)
 		complain_nonsense(c, c->line);
-	begin_section(c, begin + 1, (size_t)(end - begin - 1));
+	begin_section(c, line + 1, (size_t)(end - line - 1));
 	return line;
 }
 

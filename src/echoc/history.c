@@ -26,8 +26,9 @@ bool history_may_keep(const char *line, size_t len, const struct secret *secret)
 		return false;
 	if (secret->known && memmem(line, len, secret->text, secret->len))
 		return false;
-	if (typed_read(line, len, &from) != TYPED_TEXT)
-		return true;
+	(void)typed_read(line, len, &from);
+	while (from < len && strchr("/ \t", line[from])) /* /PASS is a slip, and no less a secret */
+		from++;
 	return trace_secret_at(line + from, len - from) == len - from;
 }
 

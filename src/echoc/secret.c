@@ -249,16 +249,33 @@ int secret_ask(const char *user, bool creates, struct secret *out)
 	return err;
 }
 
+/* In a talk the terminal neither shows what is typed nor cuts it into lines. */
+static int read_openly(int tty, const char *question, char *line, size_t cap)
+{
+	struct termios before, open;
+	bool is_known = tcgetattr(tty, &before) == 0;
+
+	if (is_known) {
+		open = before;
+		open.c_lflag |= ICANON | ECHO;
+		tcsetattr(tty, TCSADRAIN, &open);
+	}
+	prompt(tty, question);
+	int err = line_read(tty, line, cap, NULL);
+	if (is_known)
+		tcsetattr(tty, TCSADRAIN, &before);
+	return err;
+}
+
 int secret_ask_line(const char *question, char answer[SECRET_ANSWER_MAX])
 {
 	int tty = open_terminal(), err;
 
 	if (tty < 0)
 		return tty;
-	do {
-		prompt(tty, question);
-		err = line_read(tty, answer, SECRET_ANSWER_MAX, NULL);
-	} while (err == -E2BIG);
+	do
+		err = read_openly(tty, question, answer, SECRET_ANSWER_MAX);
+	while (err == -E2BIG);
 	close(tty);
 	if (err) {
 		(void)!write(STDERR_FILENO, "\n", 1);

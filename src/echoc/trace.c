@@ -17,7 +17,7 @@ static const char *who(enum trace_way way)
 
 size_t trace_secret_at(const char *line, size_t len)
 {
-	static const char *const before[] = {"PASS ", "RESUME ", "230-TOKEN "};
+	static const char *const before[] = {"PASS ", "RESUME ", "230-TOKEN ", "230 TOKEN "};
 
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 		size_t n = strlen(before[i]);

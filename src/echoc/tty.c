@@ -100,13 +100,14 @@ void tty_close(void)
 		sigaction(endings[i], &ending_before[i], NULL);
 }
 
+/* Lines are cut by who asks for one: a terminal that waits for the end of a line drops what does not fit into 4 KiB. */
 void tty_lend(void)
 {
 	struct termios quiet = before;
 
 	switch_paste(false);
 	tcgetattr(STDIN_FILENO, &lent);
-	quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHONL);
+	quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet);
 }
 

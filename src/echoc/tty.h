@@ -18,8 +18,8 @@ int tty_open(void) MUST_CHECK;
 void tty_close(void);
 
 /*
- * Between these two others may ask something on the terminal: it is as it was, but that it shows nothing of what is
- * typed unasked.
+ * Between these two others may ask something on the terminal: it is as it was, but that what is typed unasked is not
+ * shown, and kept to the last byte.
  */
 void tty_lend(void);
 void tty_take_back(void);

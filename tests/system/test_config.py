@@ -73,6 +73,15 @@ def test_the_section_goes_before_a_host_of_that_name(echoc, fake, config):
     assert server.connections() == 1
 
 
+@pytest.mark.parametrize("form", ["[lab]\n  address = {}\n\tuser = anna\n", "\ufeff[lab]\naddress = {}\nuser = anna\n",
+                                  " [lab]\r\n address = {}\r\n  user = anna\r\n"], ids=["indented", "mark", "CRLF"])
+def test_as_editors_write_it(echoc, fake, config, form):
+    server = fake()
+    config(form.format(server.address))
+    assert check(echoc, "lab").returncode == 0
+    assert server.commands()[0] == "USER anna"
+
+
 def test_a_word_that_is_no_section_is_a_host(echoc, config):
     config("[lab]\naddress = localhost\n")
     result = check(echoc, "no-such-host.invalid")
@@ -136,7 +145,8 @@ BAD = {
     "bad pin": ("[a]\naddress = tls:x\npin = SHA256:short\n", 3, "SHA256:short", "43 characters"),
     "pin without TLS": (f"[a]\npin = {PIN}\naddress = x\n", 2, "TLS", "[a]"),
     "twice a key": ("[a]\naddress = x\naddress = y\n", 3, "address twice"),
-    "continued": ("[a]\naddress = x\n  more\n", 3, "address twice"),
+    "continued": ("[a]\naddress = x\n  more\n", 3, "KEY = VALUE"),
+    "NUL": ("[a]\naddress = x\0y\n", 2, "KEY = VALUE"),
     "twice a name": ("[lab]\naddress = x\n[lab]\naddress = y\n", 3, "[lab] stands there a second time"),
     "colon": ("[a:1]\naddress = x\n", 1, "[a:1]", "could be an address"),
     "slash": ("[a/b]\naddress = x\n", 1, "[a/b]"),

@@ -175,6 +175,17 @@ def test_a_drop_while_typing(screen, fake):
     leave(s, len("first\nab\nвтоор\n".encode()))
 
 
+def test_a_long_line_typed_while_coming_back(screen, fake):
+    server = fake("--connections", "2", "--busy", "--drop-on", "1", "--drop-after", "6")
+    s = screen(server.address, "--user", "anna", password=PASSWORD)
+    s.see_last(">")
+    s.type("first" + ENTER)
+    s.see(lambda rows: any("trying again" in row for row in rows))
+    s.type_much("x" * 20000 + ENTER + "last" + ENTER)  # a terminal by itself cuts a line at 4 KiB
+    s.see_last(comes_back("last"), ">")
+    leave(s, len("first\n") + 20001 + len("last\n"))
+
+
 def test_ctrl_c_while_coming_back(screen, fake):
     server = fake("--only", "1", "--drop-after", "2")
     s = screen(server.address, "--user", "anna", password=PASSWORD)
@@ -264,8 +275,8 @@ def test_history(talk, tmp_path):
 def test_history_holds_no_secret(screen, fake, tmp_path):
     s = screen(fake().address, "--user", "anna", password=PASSWORD)
     s.see_last(">")
-    for line in ("PASS x", "pass geheim", "/say PASS y", "//x", "RESUME " + "k" * 43, "my " + PASSWORD,
-                 "password", "end"):
+    for line in ("PASS x", "pass geheim", "/say PASS y", "/say  PASS z", "/PASS z", "//pass z", "//x",
+                 "RESUME " + "k" * 43, "my " + PASSWORD, "password", "end"):
         s.type(line + ENTER)
     s.see_last(comes_back("end"), ">")
     assert history(tmp_path) == "//x\npassword\nend\n"

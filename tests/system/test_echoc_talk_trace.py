@@ -41,6 +41,13 @@ def test_no_token_is_shown(echoc, fake):
     assert token.encode() not in first.stderr + second.stderr
 
 
+def test_no_token_is_shown_in_a_last_line(echoc, fake):
+    token = "k" * 43
+    server = fake("--bad-token", f"x\r\n230 TOKEN {token} 2030-01-02T03:04:05Z")
+    result = echoc(server.address, "--user", "anna", "--trace", data=b"x")
+    assert "S: 230 TOKEN ********" in traced(result) and token.encode() not in result.stderr
+
+
 def test_long_pieces_are_cut(echoc, fake):
     result = echoc("raw:" + fake("--raw").address, "--trace", data=b"x" * 1000)
     assert "C: 1000 bytes: " + "x" * 48 + "..." in traced(result)
