@@ -93,38 +93,36 @@ class Flow:
         most = QUEUE_MAX if line is None else min(QUEUE_MAX, line.per_s / 4)
         return self.queued < most and (limit is None or self.taken < limit)
 
-    def read(self, now):
+    def read(self):
         """Returns how many bytes came."""
         limit = None if self.hole else self.limit()
-        some, age = self.receive(PIECE if limit is None else min(PIECE, limit - self.taken))
-        now -= age
+        some, came = self.receive(PIECE if limit is None else min(PIECE, limit - self.taken))
         begin, self.taken, self.ended = self.taken, self.taken + len(some), not some
         if self.hole or "timeout" in self.faults:
             return len(some)
         if some:
-            self.put(self.damaged(some, begin), now)
+            self.put(self.damaged(some, begin), came)
         else:
             slow = self.faults.get("slow_close")
-            self.enqueue(None, max(now, self.free) + (slow.by_s if slow else 0))
+            self.enqueue(None, max(came, self.free) + (slow.by_s if slow else 0))
         return len(some)
 
     def receive(self, most):
-        """Also gives how long ago it came: waking up takes 0.1 ms after a sleep, and is no part of the path."""
+        """Also gives when it came, to the kernel: waking up takes 0.1 ms after a sleep, and is no part of the path. The
+        wall clock is read first, so that a pause between the two clocks makes that later and nothing early."""
         if "latency" not in self.faults:
-            return self.source.recv(most), 0.0
+            return self.source.recv(most), time.monotonic()
         some, notes, _, _ = self.source.recvmsg(most, 64)
-        for _, kind, stamp in notes:
-            if kind == SO_TIMESTAMPNS:
-                seconds, ns = struct.unpack("qq", stamp)
-                return some, min(max(0, time.time_ns() - seconds * 1_000_000_000 - ns) / 1e9, LAG_MAX_S)
-        return some, 0.0
+        stamps = [struct.unpack("qq", data) for _, kind, data in notes if kind == SO_TIMESTAMPNS]
+        age = (time.time_ns() - stamps[0][0] * 1_000_000_000 - stamps[0][1]) / 1e9 if stamps else 0
+        return some, time.monotonic() - min(max(0.0, age), LAG_MAX_S)
 
     def damaged(self, some, begin):
         fault = self.faults.get("damage")
         at = fault.offset - begin if fault else -1
         return some[:at] + bytes([some[at] ^ 0x10]) + some[at + 1:] if 0 <= at < len(some) else some
 
-    def put(self, some, now):
+    def put(self, some, came):
         line, cutter, at = self.faults.get("bandwidth"), self.faults.get("slicer"), 0
         while at < len(some):
             size = cutter.size() if cutter else len(some)
@@ -132,7 +130,7 @@ class Flow:
                 size = min(size, max(1, int(line.per_s * SMOOTH_S)))
             piece = some[at:at + size]
             at += len(piece)
-            self.free = max(now, self.free) + (len(piece) / line.per_s if line else 0)
+            self.free = max(came, self.free) + (len(piece) / line.per_s if line else 0)
             self.enqueue(piece, self.free)
             self.free += cutter.pause_s if cutter else 0
 

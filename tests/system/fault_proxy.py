@@ -101,10 +101,9 @@ class Pair:
         self.settle()
 
     def read(self, flow):
-        now = clock()
         try:
-            if flow.read(now):
-                self.moved = now
+            if flow.read():
+                self.moved = clock()
         except BlockingIOError:
             pass
         except OSError:
