@@ -10,9 +10,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get('ECHOD_BUILD', ROOT / 'build'))
 PAGES = {'echod': 'man/echod.8', 'echoc': 'man/echoc.1', 'echoctl': 'man/echoctl.8'}
-MAN = [*PAGES.values(), 'man/echo-login.7']
+RUSSIAN = {'man/ru/echoc.1': 'man/echoc.1'}  # and what each is a translation of
+MAN = [*PAGES.values(), 'man/echo-login.7', *RUSSIAN]
 # Where an option stands for itself, as `--log`, it is one of these programs'.
 PAPERS = ['README.md', 'README.ru.md', 'PROTOCOL.md', 'ARCHITECTURE.md', 'TESTING.md', 'CONTRIBUTING.md', 'SECURITY.md']
+# mandoc knows the names of sections in English only.
+ENGLISH_ONLY = ('first section is not "NAME"', 'description line outside NAME section')
 NO_LIMITS = {'workers', 'busy-poll'}  # though they stand among them
 OPTION = r'(?<![\w-])--([a-z][a-z-]*[a-z])\b'
 
@@ -44,6 +47,28 @@ def options():
 def options_of_page(text):
     """Those that a mdoc page names: `.It Fl Fl name`, or within a line; `--name` in an example is a command's."""
     return set(re.findall(r'\bFl Fl ([a-z][a-z-]*)', text))
+
+
+def names_of_page(text):
+    """What a translation leaves as it is: options, words, variables, files and other pages, as far as they are ASCII."""
+    found = set()
+    for line in re.findall(r'^\.(.*)', text, re.M):
+        macro = None
+        for word in line.split():
+            if re.fullmatch('[A-Z][a-z]', word):
+                macro = word
+            elif macro in ('Fl', 'Cm', 'Ev', 'Pa', 'Xr', 'Ql') and word.isascii() and re.search(r'\w', word):
+                found.add((macro, word))
+    return found
+
+
+def out_of_step(translation, original):
+    """What one of two pages names, or has more of, than the other."""
+    a, b = names_of_page(translation), names_of_page(original)
+    return [f'{macro} {name}' for macro, name in sorted(a ^ b)] + \
+        [f'number of {macro}' for macro in ('Sh', 'Ss', 'Bl', 'Bd')
+         if len(re.findall(rf'^\.{macro} ', translation, re.M)) != len(re.findall(rf'^\.{macro} ', original, re.M))] + \
+        sorted(set(examples_of_page(translation)) ^ set(examples_of_page(original)))
 
 
 # ---- commands and the options that stand in them
@@ -170,12 +195,28 @@ def test_page_is_good_mdoc(page):
     if not shutil.which('mandoc'):
         pytest.skip('mandoc is not installed')
     run = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning', ROOT / page], capture_output=True, text=True)
-    assert (run.stdout + run.stderr, run.returncode) == ('', 0)
+    said = (run.stdout + run.stderr).splitlines()
+    if page in RUSSIAN:
+        assert [line for line in said if not any(words in line for words in ENGLISH_ONLY)] == []
+    else:
+        assert (said, run.returncode) == ([], 0)
+
+
+@pytest.mark.parametrize('page', RUSSIAN)
+def test_translated_page_is_in_step(options, page):
+    assert options_of_page(read(page)) == options['echoc']
+    assert out_of_step(read(page), read(RUSSIAN[page])) == []
+
+
+@pytest.mark.parametrize('page', RUSSIAN)
+def test_translated_page_has_no_letter_of_another_alphabet(page):
+    assert re.findall(r'\w*(?:[a-zA-Z][а-яА-ЯёЁ]|[а-яА-ЯёЁ][a-zA-Z])\w*', read(page)) == []
 
 
 def test_pages_are_installed():
     build = read('meson.build')
     assert [page for page in MAN if f"'{page}'" not in build] == []
+    assert [page for page in RUSSIAN if f"install_man('{page}', locale: 'ru')" not in build] == []
 
 
 def test_readmes_show_the_same_commands():
@@ -259,3 +300,15 @@ def test_events_and_keys_are_found():
     assert status_keys('put_number(f, "a", 1); fputs("\\"b\\": {", f)') == {'a', 'b'}
     assert close_reasons('\tX(EOF, "eof")  /* */') == {'eof'}
     assert options_of_page('.It Fl Fl a-b Ar c\nuse\n.Fl Fl d\n.It Fl j , Fl Fl json\n') == {'a-b', 'd', 'json'}
+
+
+PAGE = '.Sh A\n.It Fl Fl a Ar b\n.Cm x , y ;\n.Ev HOME .\n.Dl $ echoc --a\n'
+
+
+@pytest.mark.parametrize('old, new', [
+    ('Fl Fl a', 'Fl Fl b'), ('Cm x', 'Cm z'), ('HOME', 'HOUSE'), ('.Sh A\n', '.Sh A\n.Sh B\n'), ('echoc --a', 'echoc --c'),
+    ('.Ev HOME .\n', '')])
+def test_a_page_out_of_step(old, new):
+    assert old in PAGE
+    assert out_of_step(PAGE.replace(old, new), PAGE)
+    assert out_of_step(PAGE.replace('.Sh A', '.Sh Б').replace('Ar b', 'Ar б'), PAGE) == []
