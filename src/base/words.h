@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): gettext's own habit (its manual, 4.3) */
 #define _(text)  gettext(text)
 #define N_(text) text /* to be translated where it is used */
 

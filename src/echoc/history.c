@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -67,6 +68,7 @@ static size_t last_lines(const char *text, size_t len)
 {
 	size_t at = len;
 
+	assert(text);
 	for (unsigned lines = 0; at > 0; at--) {
 		if (text[at - 1] == '\n' && lines++ == HISTORY_LINES)
 			break;

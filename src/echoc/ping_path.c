@@ -329,7 +329,7 @@ int ping_path_fd(const struct ping_path *p)
 
 short ping_path_events(const struct ping_path *p)
 {
-	return p->state == PING_DOWN ? POLLIN : exchange_events(&p->exchange);
+	return p->state == PING_DOWN ? (short)POLLIN : exchange_events(&p->exchange);
 }
 
 bool ping_path_pending(const struct ping_path *p)

@@ -42,7 +42,8 @@ static void fit_linear(struct report_axis *a, double low, double high, size_t mo
 	a->step = nice_above((high - low) / (double)(most - 1));
 	a->low = floor(low / a->step * (1 + 1e-12)) * a->step;
 	a->high = ceil(high / a->step * (1 - 1e-12)) * a->step;
-	for (double n = 0; a->low + n * a->step <= a->high + a->step / 2; n++)
+	unsigned steps = (unsigned)lround((a->high - a->low) / a->step);
+	for (unsigned n = 0; n <= steps; n++)
 		add_tick(a, a->low + n * a->step);
 }
 
@@ -57,12 +58,15 @@ static void fit_log(struct report_axis *a, double low, double high, size_t most)
 	}
 	double decades = log10(a->high / a->low);
 	if (decades * 3 + 1 <= (double)most) {
-		for (double at = a->low; at <= a->high * 1.01; at = nice_above(at * 1.5))
+		double at = a->low;
+		while (at <= a->high * 1.01) {
 			add_tick(a, at);
+			at = nice_above(at * 1.5);
+		}
 		return;
 	}
-	double skip = ceil((decades + 1) / (double)most);
-	for (double n = ceil(log10(a->low) - 1e-9); n <= log10(a->high) + 1e-9; n += skip)
+	int skip = (int)ceil((decades + 1) / (double)most), last = (int)floor(log10(a->high) + 1e-9);
+	for (int n = (int)ceil(log10(a->low) - 1e-9); n <= last; n += skip)
 		add_tick(a, pow(10, n));
 }
 
@@ -87,7 +91,8 @@ void report_axis_fit_seconds(struct report_axis *a, double end_s, size_t most)
 		i++;
 	bool is_plain = least <= 5 || steps[i] < least;
 	a->step = is_plain ? nice_above(least) : steps[i];
-	for (double n = 0; n * a->step <= a->high * (1 + 1e-9); n++)
+	unsigned count = (unsigned)(a->high * (1 + 1e-9) / a->step);
+	for (unsigned n = 0; n <= count; n++)
 		add_tick(a, n * a->step);
 }
 

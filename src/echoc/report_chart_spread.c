@@ -28,8 +28,11 @@ static void fit_rank(struct report_axis *a)
 	a->tick[a->ticks++] = 1;
 	if (a->high >= 2)
 		a->tick[a->ticks++] = 2;
-	for (double rank = 10; rank <= a->high * 1.0001; rank *= 10)
+	double rank = 10;
+	while (rank <= a->high * 1.0001) {
 		a->tick[a->ticks++] = rank;
+		rank *= 10;
+	}
 }
 
 /*

@@ -21,9 +21,9 @@ struct report_row {
 	const char *key;     /* in the report's JSON, with its unit */
 	const char *heading; /* of the rows from here on; NULL: as before. To be translated, as is label */
 	const char *label;
-	enum report_unit unit;
 	const char *ping,
-	    *load;      /* where it stands in a result of these; NULL: nowhere. `*` is the times that are drawn */
+	    *load; /* where it stands in a result of these; NULL: nowhere. `*` is the times that are drawn */
+	enum report_unit unit;
 	bool open_only; /* of a load in open loop */
 };
 
