@@ -145,9 +145,8 @@ static uint64_t times_between(const struct idle_search *s, uint64_t len_ms, size
 }
 
 /* Evenly within the bracket. A cut whose time is known leaves a time just below it to be tried, and those between. */
-static size_t spread_evenly(const struct idle_search *s, size_t most, uint64_t *times)
+static size_t spread_evenly(const struct idle_search *s, const struct idle_finding *cut, size_t most, uint64_t *times)
 {
-	const struct idle_finding *cut = idle_search_cut(s);
 	uint64_t low = low_ms(s), high = cut->idle_ms - (cut->exact ? step_ms(s) : 0), n = 0;
 
 	if (idle_search_lower_ms(s) == 0 && most > 1)
@@ -168,7 +167,7 @@ size_t idle_search_next(struct idle_search *s, size_t connections, uint64_t time
 	if (!cut)
 		return spread_widely(s, connections, times_ms);
 	if (!is_near_enough(s))
-		n = spread_evenly(s, connections > 1 ? connections - 1 : 1, times_ms);
+		n = spread_evenly(s, cut, connections > 1 ? connections - 1 : 1, times_ms);
 	if (n < connections)
 		times_ms[n++] = cut->idle_ms + s->resolution_ms;
 	return n;
