@@ -104,10 +104,20 @@ static void put_status(struct ping_screen *s, const char *status)
 	end_line(s, width);
 }
 
+/* Whether this process is in the foreground of it, where it has jobs. */
+static bool is_ours(const struct ping_screen *s)
+{
+	pid_t front = tcgetpgrp(fileno(s->f));
+
+	return front < 0 || front == getpgrp();
+}
+
 void ping_screen_draw(struct ping_screen *s, const char *status)
 {
 	struct chart_look look = {.columns = s->columns - 1, .rows = rows_of(s), .braille = words_are_utf8()};
 
+	if (!is_ours(s))
+		return;
 	rewind(s->block);
 	go_up(s, s->block);
 	for (unsigned row = 0; look.rows > 0 && row <= look.rows; row++) {

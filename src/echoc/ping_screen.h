@@ -33,7 +33,7 @@ int ping_screen_open(struct ping_screen *, FILE *) MUST_CHECK;
 /* The picture stays where it is. Harmless where there is none. */
 void ping_screen_close(struct ping_screen *);
 
-/* Draws the picture, with status as its last line. */
+/* Draws the picture, with status as its last line; in the background nothing, for somebody else has the terminal. */
 void ping_screen_draw(struct ping_screen *, const char *status);
 /* Takes the picture away, so that lines can be printed where it was. */
 void ping_screen_hide(struct ping_screen *);

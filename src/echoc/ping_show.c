@@ -51,7 +51,8 @@ static bool may_draw(const struct options *o)
 
 void ping_show_open(struct ping_show *s, const struct options *options, const struct ping_measures *measures)
 {
-	*s = (struct ping_show){.options = options, .measures = measures};
+	/* As if there were a picture already: the first one is not to be in the first echo's way. */
+	*s = (struct ping_show){.options = options, .measures = measures, .changed = true, .drawn_ns = clock_now_ns()};
 	FILE *f = is_json(s) ? stderr : stdout;
 	if (!options->quiet)
 		s->lines = f;

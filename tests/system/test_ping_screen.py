@@ -71,14 +71,17 @@ class Screen:
 class Seen:
     """An echoc on a terminal of its own, with a screen."""
 
-    def __init__(self, folder, *args, columns=80, lines=24, **env):
+    def __init__(self, folder, *args, shell=None, columns=80, lines=24, **env):
         self.master, self.slave = pty.openpty()
         self.folder = folder
         self.size(columns, lines)
         self.screen, self.raw = Screen(columns, lines), b""
         env = {"TERM": "xterm", **env}
         self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen([program("echoc"), "ping", *args], stdin=self.slave, stdout=self.slave,
+        argv = [program("echoc"), "ping", *args]
+        if shell:  # what a bash with jobs does with it
+            argv = ["bash", "-mc", shell, *argv]
+        self.process = subprocess.Popen(argv, stdin=self.slave, stdout=self.slave,
                                         stderr=self.slave, env=environment(folder, **env), preexec_fn=self.own)
 
     def own(self):
@@ -287,6 +290,24 @@ def test_what_came_while_it_was_stopped_is_told_beneath(seen):
     assert s.end() == 0
     assert s.screen.text().index("prompt") < s.screen.text().index("lookup ")
     server.close()
+
+
+def test_in_the_background_there_is_no_picture(server, relay, seen):
+    """The terminal is somebody else's then, who may be typing."""
+    one = server(listen=(f"raw:{LOOPBACK}:0",))
+    one.address = f"{LOOPBACK}:{one.address_of('raw')}"
+    between = relay(one)
+    s = seen(f"raw:{between.address}", "-i", "10ms", shell='"$0" "$@" & read line; fg', lines=40)
+    s.wait_for("^lookup ")
+    time.sleep(0.3)  # of pictures that are not drawn
+    between.cut()
+    text = s.wait_for("^back: ")
+    assert AXIS not in text
+    s.type("\n")
+    s.wait(has_picture(80), "picture")
+    s.type("\x03")
+    s.wait_for("^--- raw:")
+    assert s.end() == 0
 
 
 @pytest.mark.parametrize("args, env", [(("--plain",), {}), ((), {"TERM": "dumb"}), ((), {"TERM": ""})])
