@@ -153,8 +153,9 @@ static int take(void *user, const char *section, const char *name, const char *v
 	struct config *c = user;
 	char shown[SHOWN_MAX];
 
+	text_escape_utf8(shown, sizeof(shown), name, strlen(name));
 	if (!*section)
-		complain(c, c->line, _("'%s' stands before any [NAME]: put the name of the server above it"), name);
+		complain(c, c->line, _("'%s' stands before any [NAME]: put the name of the server above it"), shown);
 	enum key key = find_key(c, name);
 	if (c->given[key])
 		complain(c, c->line, _("[%s] has %s twice: take one of them out"), c->section, keys[key]);

@@ -281,6 +281,8 @@ static void set_up(struct edit *e)
 		el_wset(e->el, EL_BIND, keys[i].key, keys[i].function, NULL);
 	/* Between two lines, too, the terminal shows nothing by itself: what is typed then is read with the next. */
 	el_wset(e->el, EL_SETTY, L"-x", L"-icanon", L"-echo", NULL);
+	/* Some terminals paste LF as LF, of which libedit would have CR made. */
+	el_wset(e->el, EL_SETTY, L"-d", L"-inlcr", NULL);
 	history_w(e->past, &event, H_SETSIZE, HISTORY_LINES);
 	history_w(e->past, &event, H_SETUNIQUE, 1);
 	el_wset(e->el, EL_HIST, history_w, e->past);

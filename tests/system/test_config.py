@@ -154,6 +154,7 @@ BAD = {
     "no name": ("[]\naddress = x\n", 1, "[]"),
     "long name": (f"[{'a' * 50}]\naddress = x\n", 1, "at most 49"),
     "no section": ("address = x\n", 1, "stands before any"),
+    "escape in no section": ("\x1b[31mx = y\n", 1, "'\\x1b[31mx' stands before any"),
     "nonsense": ("[a]\naddress = x\nnonsense\n", 3, "KEY = VALUE"),
     "half a section": ("[a\naddress = x\n", 1, ""),
     "long line": ("[a]\naddress = " + "x" * 300 + "\n", 2, "too long"),

@@ -224,6 +224,14 @@ def test_a_pasted_block_is_sent_as_it_is(talk):
     leave(s, len("один\n/exit\n\n  тримёо\n".encode()))
 
 
+def test_a_pasted_lf_stays_one(talk):
+    """As kitty and tmux's paste-buffer -r send it."""
+    s, _ = talk()
+    s.type("\x1b[200~one\ntwo\n\x1b[201~")
+    s.see_last("one", comes_back("two"), ">")
+    leave(s, len("one\ntwo\n"))
+
+
 def test_a_pasted_word_belongs_to_the_line(talk):
     s, _ = talk()
     s.type("/say" + LEFT + pasted(" мир\t") + END + BACKSPACE + "!")
