@@ -23,7 +23,7 @@
 #include "wait.h"
 #include "words.h"
 
-#define LEAVE_MS 2000 /* how long what is on its way may still take */
+#define LEAVE_MS 2000 /* how long nothing may come back of what is on its way when the person leaves */
 
 struct talk {
 	struct reach *reach;
@@ -128,6 +128,11 @@ static void say_broken(struct talk *t)
 	t->status = STATUS_NO_SECRET;
 }
 
+static void give_time(struct talk *t)
+{
+	t->leave_ms = wait_now_ms() + LEAVE_MS;
+}
+
 /* ---- a turn ---- */
 
 static void show_back(struct talk *t)
@@ -147,11 +152,14 @@ static void step(struct talk *t, short revents)
 	uint64_t before = t->exchange.echoed;
 
 	/* What is sent and received now is shown from within. */
-	if (t->exchange.channel.traced && (revents || (exchange_events(&t->exchange) & POLLOUT)))
+	if (t->exchange.channel.traced &&
+	    (revents || exchange_pending(&t->exchange) || (exchange_events(&t->exchange) & POLLOUT)))
 		input_hide(t->input);
 	enum exchange_result result = exchange_step(&t->exchange, revents);
 	if (t->exchange.echoed > before)
 		show_back(t);
+	if (t->exchange.echoed > before && t->leave_ms)
+		give_time(t);
 	switch (result) {
 	case EXCHANGE_GOES_ON: break;
 	case EXCHANGE_DONE: sum_up(t); break;
@@ -197,7 +205,7 @@ static bool turn(void *context)
 static void leave(struct talk *t)
 {
 	exchange_end(&t->exchange);
-	t->leave_ms = wait_now_ms() + LEAVE_MS;
+	give_time(t);
 }
 
 /* Sends text in as many pieces as it takes, each when there is room for it. */

@@ -7,7 +7,9 @@ import termios
 
 import pytest
 
+from certificates import Maker, pin_of
 from echoc_bench import ECHOC, PASSWORD, environment, fake
+from echoc_relay import relay
 from screen import (BACKSPACE, CTRL_C, CTRL_D, DELETE, DOWN, END, ENTER, HOME, LEFT, RIGHT, TAB, UP, Screen, pasted)
 
 DIM = b"\x1b[2m"
@@ -135,6 +137,25 @@ def test_an_echo_while_typing(talk):
     s.see_last(comes_back("first"), "> втосрой", comes_back("втосрой"), ">")
 
 
+def test_a_trace_does_not_spoil_the_line(screen, fake, relay, tmp_path):
+    """An end that comes together with the last bytes is there without a wait."""
+    path, held = Maker(tmp_path).certificate(), []
+    last = 5 + 5 + 1 + 16 + 5 + 2 + 1 + 16  # the records of an echo and of an alert (RFC 8446, 5.2)
+
+    def hold(at, some):
+        if held:
+            held.append(some)
+            some = b"".join(held) if sum(map(len, held)) >= last else b""
+        return some
+    between = relay(fake("--tls", path, "--raw", "--drop-after", "5", "--drop-how", "notify"), hold)
+    s = screen("raw+tls:" + between.address, "--pin", pin_of(path), "--trace")
+    s.see_last(">")
+    held.append(b"")
+    s.type("abcd" + ENTER)
+    s.see(lambda rows: "Sent 5 bytes, 5 came back." in rows[-1])
+    assert s.end() == 0 and "S: close_notify" in s.rows()
+
+
 @pytest.mark.parametrize("back", [0, 25, 45, 60])
 def test_an_echo_while_a_line_of_many_rows_is_typed(talk, back):
     s, _ = talk(size=(20, 24), options=("--delay", "0.2"))
@@ -246,6 +267,13 @@ def test_a_large_paste(talk):
     s.type_much(pasted(text))
     s.see_last(comes_back("строка 2999"), ">")
     leave(s, len(text.encode()))
+
+
+def test_leaving_waits_while_something_comes_back(talk):
+    """A slow path: all of it takes longer than the silence that ends the waiting."""
+    s, _ = talk(options=("--delay", "0.75"))
+    s.type_much(pasted(("x" * 79 + "\n") * 2500))
+    leave(s, 80 * 2500)
 
 
 def test_brackets_are_asked_for_and_given_back(talk):
