@@ -299,15 +299,17 @@ static enum mode find_mode(int argc, char **argv)
 	return MODE_TALK;
 }
 
-/* An option of another mode. */
+/* An option of other modes, which are named. */
 _Noreturn static void refuse_mode(const struct known *k, enum mode mode)
 {
+	char others[64] = "";
+	size_t n = 0;
+
 	for (int other = 0; other < MODES; other++) {
 		if (k->modes & (1U << other))
-			program_usage(ECHOC, _("--%s is for echoc %s, not for echoc %s."), k->name, mode_names[other],
-			              mode_names[mode]);
+			n += (size_t)snprintf(others + n, sizeof(others) - n, "%s%s", n ? ", " : "", mode_names[other]);
 	}
-	abort(); /* every option is for a mode */
+	program_usage(ECHOC, _("--%s is for echoc %s, not for echoc %s."), k->name, others, mode_names[mode]);
 }
 
 static void check_modes(const struct given *given, int count, enum mode mode)

@@ -137,7 +137,7 @@ static void end_mute(struct ping *p, uint64_t now_ns)
 	char why[REACH_WHY_MAX];
 
 	snprintf(why, sizeof(why),
-	         _("%s let itself be connected to and echoed nothing for %.1f s: check that it is an echo server"),
+	         _("%s took the connection and echoed nothing for %.1f s: check that it is an echo server"),
 	         p->reach->where, (double)(now_ns - p->measures.start_ns) / 1e9);
 	end_early(p, STATUS_NOT_PROTOCOL, why);
 }

@@ -88,10 +88,13 @@ static void put_echoed(FILE *f, const struct ping_measures *m, const struct ping
 
 static void put_drop(FILE *f, const struct ping_event *e)
 {
-	fprintf(f,
-	        ngettext("drop: %s with %llu byte still to come back.\n",
-	                 "drop: %s with %llu bytes still to come back.\n", e->bytes),
-	        e->text, ull(e->bytes));
+	if (e->bytes == 0)
+		fprintf(f, _("drop: %s.\n"), e->text);
+	else
+		fprintf(f,
+		        ngettext("drop: %s with %llu byte still to come back.\n",
+		                 "drop: %s with %llu bytes still to come back.\n", e->bytes),
+		        e->text, ull(e->bytes));
 }
 
 static void put_damaged(FILE *f, const struct ping_event *e)

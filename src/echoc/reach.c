@@ -346,7 +346,11 @@ static void say_dropped(const struct reach *r, const char *what, uint64_t missin
 
 	if (r->options->quiet)
 		return;
-	if (r->on_terminal)
+	if (n == 0 && r->on_terminal)
+		program_say(ECHOC, _("%s; coming back in %.1f s (Ctrl-C gives up)."), what, (double)wait_ms / 1000);
+	else if (n == 0)
+		program_say(ECHOC, _("%s; coming back in %.1f s."), what, (double)wait_ms / 1000);
+	else if (r->on_terminal)
 		program_say(ECHOC,
 		            ngettext("%s with %llu byte still to come back; coming back in %.1f s (Ctrl-C gives up).",
 		                     "%s with %llu bytes still to come back; coming back in %.1f s (Ctrl-C gives up).",

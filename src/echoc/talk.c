@@ -90,7 +90,7 @@ static void take_drop(struct talk *t)
 		sum_up(t);
 	} else if (t->reach->address.raw && !t->reach->options->reconnect) {
 		input_hide(t->input);
-		program_say(ECHOC, _("%s: dial again, or let --reconnect do it."), what);
+		program_say(ECHOC, _("%s: connect again, or let --reconnect do it."), what);
 		sum_up(t);
 	} else {
 		come_back(t, what);

@@ -235,7 +235,7 @@ def test_a_mute_server(fake, run, more):
     server = fake("--raw", "--mute")
     done = run("raw:" + server.address, "-c", "2", "-i", "10ms", "-W", "100ms", *more)
     assert done.returncode == 6
-    assert re.search(r"^echoc: raw:\S+ let itself be connected to and echoed nothing for [\d.]+ s: check that it is an "
+    assert re.search(r"^echoc: raw:\S+ took the connection and echoed nothing for [\d.]+ s: check that it is an "
                      r"echo server\.$", done.stderr, re.M)
     if more:
         result = strict(done.stdout)
