@@ -47,6 +47,16 @@ static size_t without_blanks(const char *line, size_t len)
 	return len;
 }
 
+/* With nothing behind it, /say sends an empty line. */
+static bool is_command(const char *line, size_t len, const struct command *c)
+{
+	size_t n = strlen(c->name);
+
+	if (c->kind == TYPED_TEXT)
+		return begins(line, len, c->name) || (len == n - 1 && memcmp(line, c->name, len) == 0);
+	return begins(line, len, c->name) && without_blanks(line, len) == n;
+}
+
 enum typed_kind typed_read(const char *line, size_t len, size_t *from)
 {
 	*from = 0;
@@ -60,11 +70,9 @@ enum typed_kind typed_read(const char *line, size_t len, size_t *from)
 	}
 	for (size_t i = 0; i < array_size(commands); i++) {
 		size_t n = strlen(commands[i].name);
-		if (!begins(line, len, commands[i].name))
+		if (!is_command(line, len, &commands[i]))
 			continue;
-		if (commands[i].kind != TYPED_TEXT && without_blanks(line, len) != n)
-			continue;
-		*from = n;
+		*from = n < len ? n : len;
 		return commands[i].kind;
 	}
 	return TYPED_UNKNOWN;

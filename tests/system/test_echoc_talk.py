@@ -174,7 +174,7 @@ def test_what_can_be_typed(terminal, fake):
     t = terminal("raw:" + server.address)
     t.expect("> ")
     for typed, comes in [("hello", "hello"), ("/say exit", "exit"), ("//quit", "/quit"), (" exit", " exit"),
-                         ("/say /x", "/x"), ("", ""), ("\\\u200e\"", None)]:
+                         ("/say /x", "/x"), ("", ""), ("/say", ""), ("\\\u200e\"", None)]:
         t.type(typed + "\n")
         t.expect((r"\\\\xe2\\x80\\x8e\"" if comes is None else re.escape(comes)) + RTT)
         t.expect("> ")
@@ -188,7 +188,7 @@ def test_what_can_be_typed(terminal, fake):
     t.type("/quit\n")
     t.expect(r"Sent (\d+) bytes, \1 came back")
     assert t.end() == 0
-    assert server.heard()[-1]["bytes"] == len("hello\nexit\n/quit\n exit\n/x\n\n\\\u200e\"\n".encode())
+    assert server.heard()[-1]["bytes"] == len("hello\nexit\n/quit\n exit\n/x\n\n\n\\\u200e\"\n".encode())
 
 
 @pytest.mark.parametrize("leave", ["exit\n", "/exit\n", "/quit\n", "\x04"])
