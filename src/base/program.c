@@ -79,6 +79,15 @@ uint64_t program_duration_us(const char *name, const char *option, const char *t
 	return us;
 }
 
+void program_fix_descriptors_but_output(void)
+{
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
+		_exit(1);
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDOUT_FILENO)
+		_exit(1);
+	program_fix_descriptors();
+}
+
 void program_fix_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {

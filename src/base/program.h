@@ -23,6 +23,8 @@ uint64_t program_duration_us(const char *name, const char *option, const char *t
  * (CERT FIO22-C's class of bug). Ends the process if even that fails.
  */
 void program_fix_descriptors(void);
+/* The same where standard output is the result: if it was closed, writing to it fails from here on. */
+void program_fix_descriptors_but_output(void);
 
 /*
  * For a process through which passwords or keys pass: no core of it is written, and no other process of its user looks

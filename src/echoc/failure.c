@@ -6,9 +6,10 @@
 
 #define SENTENCE_MAX 4096
 
-static const char *kind_of(enum status status)
+/* What no exit status of ours is, is a signal's. */
+static const char *kind_of(int status)
 {
-	switch (status) {
+	switch ((enum status)status) {
 	case STATUS_FINE:
 	case STATUS_LOST: return "failed";
 	case STATUS_USAGE: return "usage";
@@ -17,11 +18,10 @@ static const char *kind_of(enum status status)
 	case STATUS_NO_SECRET: return "not_secure";
 	case STATUS_NOT_PROTOCOL: return "not_the_protocol";
 	}
-	return "failed";
+	return "interrupted";
 }
 
-void failure_json(FILE *f, const char *schema, enum status status, const struct failure_reach *reach,
-                  const char *detail)
+void failure_json(FILE *f, const char *schema, int status, const struct failure_reach *reach, const char *detail)
 {
 	char sentence[SENTENCE_MAX];
 	size_t len = strlen(detail);
@@ -42,6 +42,6 @@ void failure_json(FILE *f, const char *schema, enum status status, const struct 
 		json_null(&j, "after_s");
 	json_text(&j, "detail", sentence);
 	json_close(&j);
-	json_integer(&j, "status", (int)status);
+	json_integer(&j, "status", status);
 	json_end(&j);
 }

@@ -17,6 +17,6 @@ struct failure_reach {
  * Writes {"schema", "type": "error", "error": {"kind", "phase", "after_s", "detail"}, "status"}. detail is the
  * sentence, whose full stop, if it has one, is left out; reach may be NULL.
  */
-void failure_json(FILE *, const char *schema, enum status, const struct failure_reach *reach, const char *detail);
+void failure_json(FILE *, const char *schema, int status, const struct failure_reach *reach, const char *detail);
 
 #endif

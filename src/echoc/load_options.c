@@ -87,7 +87,7 @@ void load_options_take(struct load_options *o, enum option_value option, const c
 	case OPTION_RATE: o->rate = program_number(ECHOC, "--rate", value, 1, RATE_MAX); break;
 	case OPTION_IN_FLIGHT: o->in_flight = program_number(ECHOC, "--in-flight", value, 1, IN_FLIGHT_MAX); break;
 	case OPTION_SIZE: take_size(o, value); break;
-	case OPTION_SEED: o->seed = program_number(ECHOC, "--seed", value, 0, UINT64_MAX); break;
+	case OPTION_SEED: o->seed = program_number(ECHOC, "--seed", value, 0, INT64_MAX); break;
 	case OPTION_THREADS: o->threads = program_number(ECHOC, "--threads", value, 1, THREADS_MAX); break;
 	case OPTION_RAMP: o->ramp_ms = program_duration_ms(ECHOC, "--ramp", value); break;
 	case OPTION_WARM_UP: o->warm_up_ms = program_duration_ms(ECHOC, "--warm-up", value); break;

@@ -115,13 +115,21 @@ static void put_count(FILE *f, const struct load_result *r, const char *name, ui
 	fprintf(f, "%15llu%15.1f %s\n", (unsigned long long)n, load_result_rate(r, n) / unit, units);
 }
 
+static void put_bytes(FILE *f, const struct load_result *r, const char *name, uint64_t n)
+{
+	if (load_result_rate(r, n) < 1e6)
+		put_count(f, r, name, n, 1e3, _("kB/s"));
+	else
+		put_count(f, r, name, n, 1e6, _("MB/s"));
+}
+
 static void put_throughput(FILE *f, const struct load_result *r)
 {
 	const struct load_counters *c = &r->counters;
 
 	put_count(f, r, _("messages"), c->window_messages, 1, _("/s"));
-	put_count(f, r, _("bytes sent"), c->window_bytes_sent, 1e6, _("MB/s"));
-	put_count(f, r, _("bytes back"), c->window_bytes_received, 1e6, _("MB/s"));
+	put_bytes(f, r, _("bytes sent"), c->window_bytes_sent);
+	put_bytes(f, r, _("bytes back"), c->window_bytes_received);
 	if (r->options->messages)
 		put_count(f, r, _("connections"), c->window_connections, 1, _("/s"));
 	if (!r->options->rate)

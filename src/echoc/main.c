@@ -9,6 +9,7 @@
 #include "check.h"
 #include "config.h"
 #include "failure.h"
+#include "failure.h"
 #include "idle.h"
 #include "load.h"
 #include "local.h"
@@ -28,17 +29,47 @@
 
 #define DEFAULT_HOST "127.0.0.1"
 
+#define LAST_WORDS_MAX 256
+
+/* What a process that a signal ends says where JSON was asked for: made ready before, for the handler may only write.
+ */
+static struct last_words {
+	int signal;
+	size_t len;
+	char text[LAST_WORDS_MAX];
+} last_words[] = {{.signal = SIGINT}, {.signal = SIGTERM}};
+
 /* All output is written at once or flushed when it is whole, so nothing is lost by leaving from here. */
 static void leave_at_once(int number)
 {
+	for (size_t i = 0; i < array_size(last_words); i++) {
+		if (last_words[i].signal == number)
+			(void)!write(STDOUT_FILENO, last_words[i].text, last_words[i].len);
+	}
 	_exit(128 + number);
+}
+
+static void prepare_last_words(const struct options *options)
+{
+	if (!options->json && !options->json_stream)
+		return;
+	for (size_t i = 0; i < array_size(last_words); i++) {
+		struct last_words *w = &last_words[i];
+		FILE *f = fmemopen(w->text, sizeof(w->text), "w");
+		if (!f)
+			return;
+		failure_json(f, options_schema(options->mode), 128 + w->signal, NULL, "a signal ended it");
+		long len = ftell(f);
+		if (fclose(f) == 0 && len > 0)
+			w->len = (size_t)len;
+	}
 }
 
 static void prepare_process(void)
 {
 	struct sigaction leave = {.sa_handler = leave_at_once}, ignore = {.sa_handler = SIG_IGN};
 
-	program_fix_descriptors();
+	program_fix_descriptors_but_output();
 	sigaction(SIGINT, &leave, NULL);
 	sigaction(SIGTERM, &leave, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
@@ -152,6 +183,7 @@ int main(int argc, char **argv)
 	words_init();
 	prepare_process();
 	options_parse(&options, argc, argv);
+	prepare_last_words(&options);
 	if (options.mode == MODE_REPORT)
 		return (int)report_run(&options);
 	bool on_terminal = isatty(STDIN_FILENO), asks = !options.address && on_terminal;

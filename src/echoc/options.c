@@ -332,7 +332,9 @@ static void take_words(struct options *o, int argc, char **argv)
 	if (optind < argc)
 		o->address = argv[optind++];
 	if (optind < argc)
-		program_usage(ECHOC, _("'%s' is one address too many: give one."), argv[optind]);
+		program_usage(
+		    ECHOC, _("'%s' is one address too many: give one, behind talk, ping, load, idle, check or report."),
+		    argv[optind]);
 	if (o->mode != MODE_TALK && !o->address)
 		program_usage(ECHOC, _("%s wants the ADDRESS of a server."), mode_names[o->mode]);
 }

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 	int status;
 
 	words_init();
-	program_fix_descriptors();
+	program_fix_descriptors_but_output();
 	program_keep_secrets();
 	if (!options_parse(&options, argc, argv, &status))
 		return status;

@@ -1,5 +1,6 @@
 """echoc check: one round trip for a health check, silent when all is well."""
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -247,3 +248,31 @@ def test_asks_on_a_terminal_only(fake, terminal):
     t.expect("assword")
     t.type(PASSWORD + "\r")
     assert t.end() == 0
+
+
+# How it ends
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("mode", ["check", "ping", "idle", "load"])
+def test_a_signal_leaves_an_object(tmp_path, mode, number):
+    """While the server is reached, too: `timeout 5 echoc check … --json` is told more than nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = "127.0.0.1:%d" % listener.getsockname()[1]
+        with subprocess.Popen([ECHOC, mode, address, "--user", "anna", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=environment(tmp_path, ECHOC_PASSWORD=PASSWORD)) as p:
+            connection, _ = listener.accept()
+            p.send_signal(number)
+            out, _ = p.communicate(timeout=LIMIT)
+            connection.close()
+    told = json.loads(out)
+    assert p.returncode == told["status"] == 128 + number
+    assert (told["error"]["kind"], told["schema"]) == ("interrupted", f"echoc.{mode}/1")
+
+
+@pytest.mark.parametrize("args", [["check", "--json"], [], ["ping", "-c1", "--json"]])
+def test_closed_standard_output_is_no_success(tmp_path, fake, args):
+    """What was asked for went nowhere."""
+    address = "raw:" + fake("--raw").address
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", ECHOC, *args, address], input=b"data", stderr=subprocess.PIPE,
+                          env=environment(tmp_path), timeout=LIMIT, check=False)
+    assert done.returncode == 1 and b"cannot write" in done.stderr

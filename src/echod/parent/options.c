@@ -192,7 +192,7 @@ static _Noreturn void print_help(void)
 		fputs(i ? "\n" : "", stdout);
 		fputs(_(help[i]), stdout);
 	}
-	exit(0);
+	exit(fflush(stdout) || ferror(stdout) ? 1 : 0);
 }
 
 static _Noreturn void out_of_memory(void)
