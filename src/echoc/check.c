@@ -13,7 +13,7 @@
 
 struct check {
 	struct reach *reach;
-	uint64_t until_ms; /* of --wait */
+	uint64_t wait_ms, until_ms; /* of --wait */
 	struct backoff backoff;
 	int64_t started_us;
 	unsigned tries; /* connections that stood */
@@ -61,6 +61,7 @@ static void put_result(const struct check *c)
 	run_json(&j, c->started_us);
 	json_open(&j, "options");
 	json_text(&j, "address", r->where);
+	json_real(&j, "wait_s", (double)c->wait_ms / 1e3);
 	json_close(&j);
 	json_open(&j, "phases_ns");
 	for (int i = 0; i < PHASES; i++)
@@ -87,7 +88,10 @@ enum status check_run(struct reach *r)
 {
 	const struct options *given = r->options;
 	struct options silent = *given;
-	struct check c = {.reach = r, .started_us = clock_wall_us(), .until_ms = wait_now_ms() + given->wait_ms};
+	struct check c = {.reach = r,
+	                  .started_us = clock_wall_us(),
+	                  .wait_ms = given->wait_ms,
+	                  .until_ms = wait_now_ms() + given->wait_ms};
 
 	/* There is nothing to say in between, and a busy server is not waited for longer than one that is not there. */
 	silent.quiet = true;

@@ -199,3 +199,8 @@ void explain_login(const char *where, const char *user, enum login_outcome outco
 	case LOGIN_NOT_PROTOCOL: explain_stranger(where, report, t); return;
 	}
 }
+
+void explain_whole(const struct trouble *t, char *text, size_t cap)
+{
+	snprintf(text, cap, "%s%s%s", t->sentence, t->advice ? ": " : "", t->advice ? t->advice : "");
+}

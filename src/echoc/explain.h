@@ -27,6 +27,9 @@ void explain_login(const char *where, const char *user, enum login_outcome, cons
 /* For a failed dial; why as dial gives it, after_s since the phase that failed began. */
 void explain_dial(const char *where, const char *why, double after_s, struct trouble *);
 
+/* The sentence with its advice, without its full stop, into text of cap bytes. */
+void explain_whole(const struct trouble *, char *text, size_t cap);
+
 /* For a path that leaves this machine. */
 void explain_cleartext(const char *where, struct trouble *);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "program.h"
 
 #define SENTENCE_MAX 4096
 
@@ -44,4 +45,11 @@ void failure_json(FILE *f, const char *schema, int status, const struct failure_
 	json_close(&j);
 	json_integer(&j, "status", status);
 	json_end(&j);
+}
+
+void failure_say(const struct options *o, enum status status, const char *sentence)
+{
+	program_say(ECHOC, "%s", sentence);
+	if (o->json || o->json_stream)
+		failure_json(stdout, options_schema(o->mode), status, NULL, sentence);
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "options.h"
 #include "phase.h"
 #include "status.h"
 
@@ -18,5 +19,8 @@ struct failure_reach {
  * sentence, whose full stop, if it has one, is left out; reach may be NULL.
  */
 void failure_json(FILE *, const char *schema, int status, const struct failure_reach *reach, const char *detail);
+
+/* Says the sentence on standard error and, where the options ask for JSON, as an object on standard output. */
+void failure_say(const struct options *, enum status, const char *sentence);
 
 #endif

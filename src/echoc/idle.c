@@ -11,18 +11,25 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dial.h"
+#include "explain.h"
 #include "failure.h"
 #include "idle_json.h"
 #include "idle_report.h"
 #include "idle_trial.h"
 #include "program.h"
+#include "reach_thread.h"
 #include "round_trip.h"
 #include "wait.h"
 #include "words.h"
 
-#define MS_NS     UINT64_C(1000000)
-#define SECOND_NS (1000 * MS_NS)
-#define LATE_NS   (20 * MS_NS) /* a step that is more behind cannot say when something happened */
+#define MS_NS   UINT64_C(1000000)
+#define LOOK_NS (1000 * MS_NS) /* the trials are looked at, and the bar is moved, that often */
+#define LATE_NS                                                                                                        \
+	(100 * MS_NS) /* what is seen later than that, as after Ctrl-Z, may have happened at any time before           \
+	               */
+
+#define NO_THREAD_MS 1000 /* until the next try where no thread was to be had */
 
 struct idle {
 	struct reach *reach;
@@ -34,8 +41,9 @@ struct idle {
 	uint64_t begin_ms, end_ms; /* of it all, at the latest */
 	uint64_t make_ms;          /* when the next connection may be tried */
 	uint64_t trouble_ms;       /* since when none could be made; 0: the last one could */
-	uint64_t stepped_ns;       /* when the trials were looked at last, */
-	bool waited;               /* and whether since then nothing else was done */
+	struct reach_thread dial;  /* which makes the next */
+	struct channel_room room;  /* of the trials' channels, for the thread has reach's; TLS only */
+	uint64_t stepped_ns;       /* when the trials were looked at last */
 	bool shows_bar, says;
 	int signals;     /* a signalfd */
 	sigset_t caught; /* what it stands for */
@@ -152,24 +160,41 @@ static void be_refused(struct idle *l, enum status status, const char *why)
 		give_up(l, status, why);
 }
 
-/* Tries to make one connection, if one is to be made now. Returns whether time has gone by with that. */
-static bool make_next(struct idle *l)
+/* Whether a connection is to be made, now or at make_ms. */
+static bool is_to_make(struct idle *l)
 {
-	struct idle_trial *t = find_waiting(l);
-	struct channel channel;
-	bool again;
+	return !l->dial.under_way && find_waiting(l);
+}
 
-	if (!t || wait_now_ms() < l->make_ms)
-		return false;
-	enum status status = reach_another(l->reach, &channel, &again);
-	l->waited = false;
-	if (status == STATUS_FINE)
-		idle_trial_begin(t, &channel, clock_now_ns());
-	else if (again)
-		be_refused(l, status, l->reach->why);
-	else
-		give_up(l, status, l->reach->why);
-	return true;
+static void make_next(struct idle *l)
+{
+	uint64_t now = wait_now_ms();
+
+	if (is_to_make(l) && now >= l->make_ms && reach_thread_begin(&l->dial, DIAL_CONNECT_MS))
+		l->make_ms = now + NO_THREAD_MS;
+}
+
+/* The thread has ended with a connection, or without. */
+static void take_made(struct idle *l)
+{
+	const struct trouble *trouble = &l->dial.trouble;
+	struct channel *made = &l->dial.channel;
+	struct idle_trial *t = find_waiting(l);
+	char why[REACH_WHY_MAX];
+
+	reach_thread_end(&l->dial);
+	if (!l->dial.reached) {
+		explain_whole(trouble, why, sizeof(why));
+		if (trouble->kind == TROUBLE_FINAL)
+			give_up(l, trouble->status, why);
+		else
+			be_refused(l, trouble->status, why);
+	} else if (t) {
+		made->room = made->tls ? &l->room : NULL;
+		idle_trial_begin(t, made, clock_now_ns());
+	} else {
+		channel_close(made);
+	}
 }
 
 /* ---- a round ---- */
@@ -232,12 +257,11 @@ static void step(struct idle *l, struct idle_trial *t, uint64_t now_ns, bool on_
 static void step_all(struct idle *l)
 {
 	uint64_t now = clock_now_ns();
-	bool on_time = l->waited || now - l->stepped_ns < LATE_NS;
+	bool on_time = now - l->stepped_ns < LOOK_NS + LATE_NS;
 
 	for (size_t i = 0; i < l->count && !l->result.trouble; i++)
 		step(l, &l->trials[i], now, on_time);
 	l->stepped_ns = now;
-	l->waited = true;
 }
 
 /* Whether a connection is worth waiting for. The others stay as they are until then, and may tell something. */
@@ -261,10 +285,10 @@ static void take_signal(struct idle *l)
 	pthread_sigmask(SIG_UNBLOCK, &l->caught, NULL); /* a second one ends the process */
 }
 
-/* When there is something to do without anything happening, at the latest when the bar is to move. */
+/* When there is something to do without anything happening. */
 static uint64_t due_ms(struct idle *l)
 {
-	uint64_t due = l->shows_bar ? wait_now_ms() + 1000 : WAIT_FOR_EVER;
+	uint64_t due = wait_now_ms() + LOOK_NS / MS_NS;
 
 	for (size_t i = 0; i < l->count; i++) {
 		if (!idle_trial_stands(&l->trials[i]))
@@ -272,14 +296,14 @@ static uint64_t due_ms(struct idle *l)
 		uint64_t ms = (idle_trial_due_ns(&l->trials[i]) + MS_NS - 1) / MS_NS;
 		due = ms < due ? ms : due;
 	}
-	if (find_waiting(l) && l->make_ms < due)
+	if (is_to_make(l) && l->make_ms < due)
 		due = l->make_ms;
 	return due;
 }
 
 static void wait_event(struct idle *l)
 {
-	struct pollfd p[IDLE_CONNECTIONS_MAX + 1];
+	struct pollfd p[IDLE_CONNECTIONS_MAX + 2], *signal = &p[l->count], *made = &p[l->count + 1];
 	bool pending = false;
 
 	for (size_t i = 0; i < l->count; i++) {
@@ -287,19 +311,23 @@ static void wait_event(struct idle *l)
 		p[i] = (struct pollfd){.fd = c->fd, .events = POLLIN};
 		pending |= c->fd >= 0 && channel_pending(c);
 	}
-	p[l->count] = (struct pollfd){.fd = l->signals, .events = POLLIN};
-	if (poll(p, (nfds_t)l->count + 1, pending ? 0 : wait_poll_ms(due_ms(l))) > 0 && p[l->count].revents)
+	*signal = (struct pollfd){.fd = l->signals, .events = POLLIN};
+	*made = (struct pollfd){.fd = l->dial.ended, .events = POLLIN};
+	if (poll(p, (nfds_t)l->count + 2, pending ? 0 : wait_poll_ms(due_ms(l))) <= 0)
+		return;
+	if (signal->revents)
 		take_signal(l);
+	if (made->revents)
+		take_made(l);
 }
 
 static void run_round(struct idle *l)
 {
 	begin_round(l);
 	while (!is_over(l) && is_under_way(l)) {
-		if (!make_next(l)) {
-			show_bar(l);
-			wait_event(l);
-		}
+		make_next(l);
+		show_bar(l);
+		wait_event(l);
 		step_all(l);
 	}
 	end_round(l);
@@ -329,6 +357,7 @@ static enum status search(struct idle *l)
 
 	idle_search_init(&l->search, o->min_ms, o->max_ms, o->resolution_ms);
 	l->begin_ms = wait_now_ms();
+	l->stepped_ns = clock_now_ns();
 	l->result.started_us = clock_wall_us();
 	l->result.estimate_ms = idle_search_rest_ms(&l->search, o->connections);
 	if (l->says)
@@ -372,6 +401,7 @@ static enum status run(struct idle *l)
 	enum status status = try_first(r);
 	if (status != STATUS_FINE)
 		return status;
+	r->may_ask = false; /* a thread makes the others */
 	l->says = !o->quiet;
 	l->shows_bar = l->says && !o->plain && isatty(STDERR_FILENO);
 	l->result = (struct idle_result){.options = &o->idle,
@@ -387,20 +417,40 @@ static enum status run(struct idle *l)
 	status = search(l); /* without a signalfd a signal only waits for the end */
 	if (l->signals >= 0)
 		close(l->signals);
+	if (l->dial.under_way)
+		_exit((int)status); /* a look-up cannot be taken back, and everything is said and written */
 	return status;
+}
+
+/* What the search needs beside the connection that was tried. */
+static enum status prepare(struct idle *l)
+{
+	int err = reach_thread_init(&l->dial, l->reach);
+
+	if (!err && l->reach->address.tls)
+		err = channel_room_init(&l->room);
+	if (!err)
+		return STATUS_FINE;
+	snprintf(l->why, sizeof(l->why), _("cannot begin: %s."), words_error(-err));
+	failure_say(l->reach->options, STATUS_LOST, l->why);
+	return STATUS_LOST;
 }
 
 enum status idle_run(struct reach *r)
 {
 	struct idle *l = calloc(1, sizeof(*l));
-	enum status status = STATUS_LOST;
 
-	if (l) {
-		l->reach = r;
-		status = run(l);
-	} else {
-		program_say(ECHOC, _("out of memory."));
+	if (!l) {
+		failure_say(r->options, STATUS_LOST,
+		            _("there is no memory for the measurement: free some and try again."));
+		return STATUS_LOST;
 	}
+	l->reach = r;
+	enum status status = prepare(l);
+	if (status == STATUS_FINE)
+		status = run(l);
+	channel_room_fini(&l->room);
+	reach_thread_fini(&l->dial);
 	free(l);
 	return status;
 }

@@ -28,6 +28,7 @@
 #include "words.h"
 
 #define DEFAULT_HOST "127.0.0.1"
+#define SHOWN_MAX    1024 /* of what is no address */
 
 #define LAST_WORDS_MAX 256
 
@@ -78,13 +79,15 @@ static void prepare_process(void)
 
 static void parse_given(const char *text, struct address *out)
 {
+	char shown[SHOWN_MAX];
 	const char *why;
 
+	text_escape_utf8(shown, sizeof(shown), text, strlen(text));
 	if (address_parse(text, WIRE_PORT, out, &why))
-		program_usage(ECHOC, _("'%s' is no address: %s."), text, _(why));
+		program_usage(ECHOC, _("'%s' is no address: %s."), shown, _(why));
 	why = ask_address_problem(out);
 	if (why)
-		program_usage(ECHOC, _("'%s': %s."), text, _(why));
+		program_usage(ECHOC, _("'%s': %s."), shown, _(why));
 }
 
 /* A name of the configuration file stands for what is written there; the command line wins. */
@@ -147,26 +150,17 @@ static enum status run_mode(struct reach *reach, bool on_terminal)
 	return on_terminal ? talk_run(reach) : pipe_run(reach);
 }
 
-/* Where the password is to be taken from, none can be: says so, and why, as everything is said. */
-static enum status refuse_secret(const struct options *options, const char *why)
-{
-	program_say(ECHOC, "%s", why);
-	if (options->json || options->json_stream)
-		failure_json(stdout, options_schema(options->mode), STATUS_USAGE, NULL, why);
-	return STATUS_USAGE;
-}
-
 static enum status run(const struct options *options, const struct address *address, const char *user, bool on_terminal)
 {
 	struct reach reach;
-	enum status status;
+	enum status status = STATUS_USAGE;
 	char why[SECRET_WHY_MAX];
 
 	reach_init(&reach, options, address, user);
 	reach.on_terminal = on_terminal && options->mode == MODE_TALK;
 	reach.may_ask = on_terminal || (isatty(STDERR_FILENO) && secret_can_ask());
 	if (user && secret_load(options->password_file, &reach.secret, why))
-		status = refuse_secret(options, why);
+		failure_say(options, status, why);
 	else
 		status = run_mode(&reach, on_terminal);
 	reach_fini(&reach);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failure.h"
 #include "ping_measures.h"
 #include "ping_path.h"
 #include "ping_schedule.h"
@@ -367,7 +368,8 @@ static enum status run(struct ping *p)
 		err = ping_path_open(&p->path, p->reach, &channel, &listener);
 	if (err) {
 		channel_close(&channel);
-		program_say(ECHOC, _("cannot begin: %s."), words_error(-err));
+		snprintf(p->why, sizeof(p->why), _("cannot begin: %s."), words_error(-err));
+		failure_say(p->reach->options, STATUS_LOST, p->why);
 		return STATUS_LOST;
 	}
 	begin(p);
@@ -385,7 +387,8 @@ enum status ping_run(struct reach *r)
 	struct ping *p = calloc(1, sizeof(*p));
 
 	if (!p) {
-		program_say(ECHOC, _("there is no memory for the measurement: free some and try again."));
+		failure_say(r->options, STATUS_LOST,
+		            _("there is no memory for the measurement: free some and try again."));
 		return STATUS_LOST;
 	}
 	p->reach = r;

@@ -34,7 +34,7 @@ int ping_path_open(struct ping_path *p, struct reach *reach, const struct channe
 	p->probes = calloc(p->probes_max, sizeof(*p->probes));
 	int err = p->probes ? exchange_init(&p->exchange) : -ENOMEM;
 	if (!err)
-		err = ping_dial_init(&p->dial, reach);
+		err = reach_thread_init(&p->dial, reach);
 	if (err) {
 		ping_path_close(p);
 		return err;
@@ -49,7 +49,7 @@ void ping_path_close(struct ping_path *p)
 {
 	exchange_fini(&p->exchange);
 	if (p->dial.ended >= 0)
-		ping_dial_fini(&p->dial);
+		reach_thread_fini(&p->dial);
 	free(p->probes);
 	p->probes = NULL;
 }
@@ -261,8 +261,7 @@ static void note_trouble(struct ping_path *p, uint64_t now_ns)
 	if (!p->outage_ns)
 		begin_outage(p, p->renewal_ns);
 	if (t->kind == TROUBLE_FINAL) {
-		snprintf(p->why, sizeof(p->why), "%s%s%s", t->sentence, t->advice ? ": " : "",
-		         t->advice ? t->advice : "");
+		explain_whole(t, p->why, sizeof(p->why));
 		p->status = t->status;
 		p->over = true;
 	}
@@ -275,7 +274,7 @@ static void begin_dial(struct ping_path *p, uint64_t now_ns)
 	uint64_t out_ns = p->outage_ns ? now_ns - p->outage_ns : 0;
 
 	p->dial_ns = now_ns;
-	if (ping_dial_begin(&p->dial, out_ns / LIMIT_PARTS / MS_NS))
+	if (reach_thread_begin(&p->dial, out_ns / LIMIT_PARTS / MS_NS))
 		p->next_dial_ns = now_ns + PACE_MOST_MS * MS_NS; /* no thread to be had for the moment */
 }
 
@@ -339,7 +338,7 @@ bool ping_path_pending(const struct ping_path *p)
 
 static void end_dial(struct ping_path *p)
 {
-	ping_dial_end(&p->dial);
+	reach_thread_end(&p->dial);
 	if (p->dial.reached)
 		attach(p, clock_now_ns());
 	else

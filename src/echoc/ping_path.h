@@ -21,7 +21,7 @@
 #include "exchange.h"
 #include "kernel_view.h"
 #include "must.h"
-#include "ping_dial.h"
+#include "reach_thread.h"
 #include "ping_event.h"
 #include "ping_options.h"
 #include "reach.h"
@@ -37,7 +37,7 @@ struct ping_path {
 	struct ping_listener listener;
 	enum ping_state state;
 	struct exchange exchange;
-	struct ping_dial dial;
+	struct reach_thread dial;
 	struct kernel_view kernel;
 	struct ping_probe *probes; /* in the air, a ring */
 	size_t probes_max, probes_first, probes_count;

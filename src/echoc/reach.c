@@ -267,14 +267,9 @@ static uint64_t next_wait(struct reach *r, uint64_t until_ms)
 	return ms < until_ms - now ? ms : until_ms - now;
 }
 
-static void keep_trouble(struct reach *r, const struct trouble *t)
-{
-	snprintf(r->why, sizeof(r->why), "%s%s%s", t->sentence, t->advice ? ": " : "", t->advice ? t->advice : "");
-}
-
 static void say_trouble(struct reach *r, const struct trouble *t)
 {
-	keep_trouble(r, t);
+	explain_whole(t, r->why, sizeof(r->why));
 	program_say(ECHOC, "%s.", r->why);
 }
 
@@ -318,18 +313,6 @@ enum status reach_first(struct reach *r, struct channel *c)
 	if (r->resumed && !r->options->quiet)
 		program_say(ECHOC, _("resumed as %s at %s."), r->shown_user, r->where);
 	return STATUS_FINE;
-}
-
-enum status reach_another(struct reach *r, struct channel *c, bool *again)
-{
-	struct trouble trouble;
-
-	*again = false;
-	if (attempt(r, wait_now_ms() + DIAL_CONNECT_MS, false, c, &trouble))
-		return STATUS_FINE;
-	keep_trouble(r, &trouble);
-	*again = trouble.kind != TROUBLE_FINAL;
-	return trouble.status;
 }
 
 /* Since when there has been no progress. A connection that stood for the whole retry time was no trouble, if idle. */

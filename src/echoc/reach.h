@@ -69,21 +69,15 @@ void reach_fini(struct reach *);
 enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
 
 /*
- * One more connection beside those that stand, ready for echo, in one try of some seconds and without asking anybody.
- * On any other status than STATUS_FINE nothing has been said: the sentence stands in why, and *again tells whether
- * another try may do better.
- */
-enum status reach_another(struct reach *, struct channel *, bool *again) MUST_CHECK;
-
-/*
  * Comes back after a drop: says what happened (exchange_describe_end) and how many bytes are missing, waits,
  * dials and logs in. STATUS_UNREACHABLE: given up after the retry time.
  */
 enum status reach_again(struct reach *, const char *what, uint64_t missing, struct channel *) MUST_CHECK;
 
 /*
- * One try to come back, until until_ms (a second is always given to a connection), without a wait and without a word.
- * Returns whether there is a connection; else trouble says why not, and phase how far it came.
+ * One try to come back, or for one more connection, until until_ms (a second is always given to a connection), without
+ * a wait, without asking anybody and without a word. Returns whether there is a connection; else trouble says why not,
+ * and phase how far it came.
  */
 bool reach_try(struct reach *, uint64_t until_ms, struct channel *, struct trouble *trouble) MUST_CHECK;
 

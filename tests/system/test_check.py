@@ -79,7 +79,8 @@ def test_a_server_that_does_not_end_holds_nobody_up(echoc, fake):
 
 
 def test_json(echoc, fake):
-    result = check(echoc, fake().address, "--user", "anna", "--json")
+    server = fake()
+    result = check(echoc, server.address, "--user", "anna", "--json", "--wait", "1500ms")
     assert result.returncode == 0 and not result.stderr
     [shown] = results(result)
     assert (shown["schema"], shown["type"], shown["status"], shown["tries"], shown["bytes"]) == \
@@ -88,7 +89,8 @@ def test_json(echoc, fake):
     assert list(phases) == ["lookup", "tcp", "tls", "login", "echo"]
     assert phases["tls"] is None and phases["echo"] == shown["round_trip_ns"]
     assert all(0 < phases[key] < LIMIT * 1e9 for key in ("lookup", "tcp", "login", "echo"))
-    assert {"version", "host", "clock", "started_at", "options"} <= shown.keys()
+    assert {"version", "host", "clock", "started_at"} <= shown.keys()
+    assert shown["options"] == {"address": server.address, "wait_s": 1.5}
 
 
 # It is not

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -21,13 +22,15 @@ QUICK = ["--min", "100ms", "--max", "1s", "--resolution", "100ms"]
 class Cutter:
     """Hands bytes on to a server. When none has passed for cut_s, the connection is cut: `fin` and `reset` end both
     sides, `silent` swallows all that comes, `late` answers the next byte with a reset, `noise` sends a byte of its own.
-    which(number) tells whether a connection, from 1, is cut at all; most is how many there may be at once."""
+    which(number) tells whether a connection, from 1, is cut at all; most is how many there may be at once; those from
+    number hung on are answered nothing."""
 
-    def __init__(self, target, cut_s, how, which=lambda number: True, most=1000):
+    def __init__(self, target, cut_s, how, which=lambda number: True, most=1000, hung=1000):
         self.target, self.cut_s, self.how, self.which, self.most = target, cut_s, how, which, most
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.count = self.open = 0
+        self.hung, self.kept = hung, []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -35,6 +38,9 @@ class Cutter:
             while True:
                 client = self.listener.accept()[0]
                 self.count += 1
+                if self.count >= self.hung:
+                    self.kept.append(client)
+                    continue
                 if self.open >= self.most:
                     client.close()
                     continue
@@ -312,6 +318,42 @@ def test_ctrl_c_tells_what_is_known(cutter, raw, tmp_path):
     assert process.returncode == found["status"] == 1 and found["interrupted"]
     assert 0.1 <= found["lower_s"] < 1 and found["upper_s"] is None
     assert b"longer was not found out" in err
+
+
+def test_a_connection_that_hangs_holds_nothing_up(fake, cutter, tmp_path):
+    """Neither those that stand, nor Ctrl-C."""
+    pem = Maker(tmp_path).certificate()
+    path = cutter(fake("--raw", "--tls", pem).address, 0.5, "fin", hung=4)
+    args = ["raw+tls:" + path.address, "--pin", pin_of(pem), "--min", "1s", "--max", "30s", "--json-stream"]
+    process = subprocess.Popen([ECHOC, "idle", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=environment(tmp_path))
+    assert json.loads(process.stdout.readline())["type"] == "start"
+    trial = json.loads(process.stdout.readline())
+    assert trial["outcome"] == "cut_fin" and trial["exact"] and 0.2 < trial["idle_s"] < 1
+    assert path.count == 4
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=LIMIT)
+    assert time.monotonic() - begin < 2
+    found = json.loads(out.splitlines()[-1])
+    assert process.returncode == found["status"] == 1 and found["interrupted"]
+    assert b"is cut with a FIN" in err
+
+
+def test_a_cut_while_it_was_stopped_is_not_timed(cutter, raw, tmp_path):
+    """It may have been cut at any time meanwhile, and nothing says that it was when it was seen."""
+    args = ["raw:" + cutter(raw, 0.5, "fin").address, "--min", "100ms", "--max", "20s", "--json-stream"]
+    process = subprocess.Popen([ECHOC, "idle", *args, "--connections", "1"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment(tmp_path))
+    assert json.loads(process.stdout.readline())["type"] == "start"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGCONT)
+    trial = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LIMIT)
+    assert (trial["outcome"], trial["exact"]) == ("cut_fin", False) and trial["idle_s"] > 1
 
 
 @pytest.mark.parametrize("args, says", [

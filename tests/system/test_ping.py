@@ -9,7 +9,7 @@ import pytest
 
 from certificates import pin_of
 from echoc_bench import fake  # noqa: F401
-from harness import LOOPBACK, environment, free_ports, program
+from harness import LOOPBACK, PATIENCE_S, environment, free_ports, program
 from ping_bench import HeldEcho, interrupted, lines_of, ping, run, strict  # noqa: F401
 from test_peers import LISTEN, peer, xinetd
 
@@ -51,7 +51,7 @@ def test_every_kind_of_address(server, run, folder, kind):
         assert result["tcp_info"] is None
     else:
         assert 0 < result["tcp_info"]["min_rtt_us"] <= result["tcp_info"]["rtt_us"]
-        assert result["tcp_info"]["retransmits"] == 0
+        assert result["tcp_info"]["retransmits"] < 3  # of tails, on a busy machine
 
 
 @pytest.mark.parametrize("how", ["EXEC:cat", "PIPE"])
@@ -87,7 +87,7 @@ def test_the_lines(raw, run):
     assert lines[6].startswith("sent 3, echoed 3, damaged 0, lost 0, late 0")
     assert re.fullmatch(r"round trip: min [\d.]+ p50 [\d.]+ p90 [\d.]+ max [\d.]+ mean [\d.]+ ms, jitter [\d.]+ ms", lines[7])
     assert lines[8] == "reconnects 0, downtime 0.000 s, stalls 0 (0.000 s)"
-    assert re.fullmatch(r"TCP_INFO: rtt [\d.]+ ms, rttvar [\d.]+ ms, min rtt [\d.]+ ms, retransmits 0", lines[9])
+    assert re.fullmatch(r"TCP_INFO: rtt [\d.]+ ms, rttvar [\d.]+ ms, min rtt [\d.]+ ms, retransmits \d", lines[9])
     assert (len(lines), done.returncode, done.stderr) == (10, 0, "")
 
 
@@ -247,6 +247,20 @@ def test_a_server_that_hangs_up_again_and_again(fake, run):
     done = run("raw:" + server.address, "-c", "3", "-i", "50ms", "-W", "100ms", "--json-stream", "-q")
     assert done.returncode == 6
     assert len(done.stdout.splitlines()) < 20  # the same is not told each time
+
+
+def test_an_address_is_shown_without_its_escapes(run):
+    done = run("raw:\x1b[31mx", "--json")
+    assert done.returncode == 2 and "\x1b" not in done.stderr and "\\x1b[31mx' is no address" in done.stderr
+
+
+def test_no_descriptor_left(raw, folder):
+    """After the one of the connection and that for signals."""
+    done = subprocess.run(["prlimit", "--nofile=5", program("echoc"), "ping", raw, "--json"], capture_output=True, text=True,
+                          timeout=PATIENCE_S, stdin=subprocess.DEVNULL, env=environment(folder))
+    told = strict(done.stdout)
+    assert (done.returncode, told["type"], told["status"]) == (1, "error", 1)
+    assert told["error"]["detail"] == "cannot begin: Too many open files"
 
 
 @pytest.mark.parametrize("args, said", [

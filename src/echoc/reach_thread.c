@@ -1,4 +1,4 @@
-#include "ping_dial.h"
+#include "reach_thread.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -6,20 +6,20 @@
 
 #include "wait.h"
 
-int ping_dial_init(struct ping_dial *d, struct reach *reach)
+int reach_thread_init(struct reach_thread *d, struct reach *reach)
 {
-	*d = (struct ping_dial){.reach = reach, .ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	*d = (struct reach_thread){.reach = reach, .ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	return d->ended < 0 ? -errno : 0;
 }
 
-void ping_dial_fini(struct ping_dial *d)
+void reach_thread_fini(struct reach_thread *d)
 {
 	close(d->ended);
 }
 
 static void *run(void *arg)
 {
-	struct ping_dial *d = arg;
+	struct reach_thread *d = arg;
 	uint64_t one = 1;
 
 	d->reached = reach_try(d->reach, d->until_ms, &d->channel, &d->trouble);
@@ -27,7 +27,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int ping_dial_begin(struct ping_dial *d, uint64_t limit_ms)
+int reach_thread_begin(struct reach_thread *d, uint64_t limit_ms)
 {
 	d->until_ms = wait_now_ms() + limit_ms;
 	int err = pthread_create(&d->thread, NULL, run, d);
@@ -35,7 +35,7 @@ int ping_dial_begin(struct ping_dial *d, uint64_t limit_ms)
 	return -err;
 }
 
-void ping_dial_end(struct ping_dial *d)
+void reach_thread_end(struct reach_thread *d)
 {
 	uint64_t n;
 
