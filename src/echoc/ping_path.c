@@ -115,6 +115,14 @@ static uint64_t pace_ns(const struct ping_path *p, uint64_t now_ns)
 	return ns < PACE_MOST_MS * MS_NS ? ns : PACE_MOST_MS * MS_NS;
 }
 
+/* At once; but a server that hangs up again and again is gone to once in an interval, as it would be without it. */
+static uint64_t first_dial_ns(const struct ping_path *p, uint64_t now_ns)
+{
+	uint64_t ms = p->options->interval_ms, least_ms = ms < PACE_MS ? PACE_MS : ms < PACE_MOST_MS ? ms : PACE_MOST_MS;
+
+	return p->dial_ns && p->dial_ns + least_ms * MS_NS > now_ns ? p->dial_ns + least_ms * MS_NS : now_ns;
+}
+
 static void dial_after_backoff(struct ping_path *p, uint64_t now_ns)
 {
 	p->next_dial_ns = now_ns + backoff_next_ms(&p->dial.reach->backoff) * MS_NS;
@@ -162,7 +170,7 @@ static void lose(struct ping_path *p, uint64_t now_ns, uint64_t since_ns, const 
 		return;
 	}
 	begin_outage(p, since_ns);
-	p->next_dial_ns = now_ns;
+	p->next_dial_ns = first_dial_ns(p, now_ns);
 	tell(p, &(struct ping_event){.kind = PING_DROP,
 	                             .at_ns = now_ns,
 	                             .began_ns = since_ns,

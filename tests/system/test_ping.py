@@ -249,6 +249,15 @@ def test_a_server_that_hangs_up_again_and_again(fake, run):
     assert len(done.stdout.splitlines()) < 20  # the same is not told each time
 
 
+def test_a_server_that_hangs_up_after_each_answer_is_not_pressed(fake, run):
+    """One connection an interval at most, however fast they are lost."""
+    server = fake("--raw", "--drop-after", "64")
+    done = run("raw:" + server.address, "-i", "200ms", "-w", "1s", "--json", "-q")
+    told = strict(done.stdout)
+    assert 3 <= server.connections() <= 7 and told["reconnects"] == server.connections() - 1
+    assert told["probes"]["sent"] <= 7
+
+
 def test_an_address_is_shown_without_its_escapes(run):
     done = run("raw:\x1b[31mx", "--json")
     assert done.returncode == 2 and "\x1b" not in done.stderr and "\\x1b[31mx' is no address" in done.stderr
