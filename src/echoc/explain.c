@@ -94,7 +94,10 @@ void explain_handshake(const char *where, const char *bare, const struct channel
 
 static void explain_stranger(const char *where, const struct login_report *report, struct trouble *t)
 {
-	if (report->code)
+	if (report->endless)
+		set(t, TROUBLE_FINAL, STATUS_NOT_PROTOCOL,
+		    _("%s sends a reply without end, which is not this protocol: check the address"), where);
+	else if (report->code)
 		set(t, TROUBLE_FINAL, STATUS_NOT_PROTOCOL,
 		    _("%s answered '%u %s', which is not this protocol: check the address"), where, report->code,
 		    report->text);
@@ -118,7 +121,7 @@ static void explain_busy(const char *where, const struct login_report *report, s
 {
 	set(t, report->asked && report->code == 421 ? TROUBLE_AT_ONCE : TROUBLE_BUSY, STATUS_UNREACHABLE,
 	    _("%s answered %u %s"), where, report->code, report->text);
-	t->advice = _("try again later, or give more time with --retry-time");
+	t->advice = _("give it more time, as with --wait 5m");
 }
 
 /* Which other kind of listener it may be. */

@@ -51,6 +51,7 @@ struct login_terms {
 /* What happened. */
 struct login_report {
 	bool asked, created, resumed, token_refused;
+	bool endless;              /* the reply that is none had no end */
 	bool keepalive_off;        /* the server has switched it off */
 	uint64_t idle_limit_s;     /* the server's, as FEAT told; 0: none */
 	char seen_as[128];         /* the address that it sees, as the 230 told; empty: it did not */

@@ -110,6 +110,7 @@ static int read_reply(struct channel *c, struct reply *r, uint64_t until_ms, con
 			report->code = r->code;
 			return 0;
 		case REPLY_BAD:
+			report->endless = r->total == REPLY_TOTAL_MAX;
 			login_reply_set_text(report, r->line, r->len < BAD_SHOWN ? r->len : BAD_SHOWN);
 			return -EBADMSG;
 		default:

@@ -118,7 +118,9 @@ static uint64_t pace_ns(const struct ping_path *p, uint64_t now_ns)
 /* At once; but a server that hangs up again and again is gone to once in an interval, as it would be without it. */
 static uint64_t first_dial_ns(const struct ping_path *p, uint64_t now_ns)
 {
-	uint64_t ms = p->options->interval_ms, least_ms = ms < PACE_MS ? PACE_MS : ms < PACE_MOST_MS ? ms : PACE_MOST_MS;
+	uint64_t ms = p->options->interval_ms, least_ms = ms < PACE_MS        ? PACE_MS
+	                                                  : ms < PACE_MOST_MS ? ms
+	                                                                      : PACE_MOST_MS;
 
 	return p->dial_ns && p->dial_ns + least_ms * MS_NS > now_ns ? p->dial_ns + least_ms * MS_NS : now_ns;
 }

@@ -186,11 +186,11 @@ static void put_times(FILE *f, const struct ping_result *r)
 		if (r->known[i])
 			fprintf(f, " %s %.3f", ping_percentile_names[i], ms(r->at_ns[i]));
 	}
+	fprintf(f, _(" max %.3f ms\n"), ms(h->max_ns));
 	if (r->jitter_known)
-		fprintf(f, _(" max %.3f mean %.3f ms, jitter %.3f ms\n"), ms(h->max_ns), r->mean_ns / 1e6,
-		        r->jitter_ns / 1e6);
+		fprintf(f, _("mean %.3f ms, jitter %.3f ms\n"), r->mean_ns / 1e6, r->jitter_ns / 1e6);
 	else
-		fprintf(f, _(" max %.3f mean %.3f ms\n"), ms(h->max_ns), r->mean_ns / 1e6);
+		fprintf(f, _("mean %.3f ms\n"), r->mean_ns / 1e6);
 }
 
 static void put_path(FILE *f, const struct ping_result *r)

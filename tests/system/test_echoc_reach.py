@@ -236,6 +236,7 @@ def test_not_the_protocol(echoc, fake, args):
     result = echoc(fake(*args).address)
     assert result.returncode == 6 and b"\x1b" not in result.stderr
     one_sentence(result, "not this protocol")
+    assert (b"reply without end" in result.stderr) == (args == ["--endless-greeting"])
 
 
 # A local server
