@@ -243,9 +243,10 @@ static char *read_line(char *line, int cap, void *stream)
 	if (*line != '[')
 		return line;
 	const char *end = strchr(line, ']');
-	if (!end)
+	if (end)
+		begin_section(c, line + 1, (size_t)(end - line - 1));
+	else
 		complain_nonsense(c, c->line);
-	begin_section(c, line + 1, (size_t)(end - line - 1));
 	return line;
 }
 

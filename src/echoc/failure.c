@@ -51,5 +51,5 @@ void failure_say(const struct options *o, enum status status, const char *senten
 {
 	program_say(ECHOC, "%s", sentence);
 	if (o->json || o->json_stream)
-		failure_json(stdout, options_schema(o->mode), status, NULL, sentence);
+		failure_json(stdout, options_schema(o->mode), (int)status, NULL, sentence);
 }

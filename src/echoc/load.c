@@ -55,7 +55,7 @@ static enum status PRINTF_LIKE(3, 4) refuse(const struct load *l, enum status st
 	va_end(args);
 	program_say(ECHOC, "%s.", why);
 	if (l->reach->options->json || l->reach->options->json_stream)
-		failure_json(stdout, options_schema(MODE_LOAD), status, NULL, why);
+		failure_json(stdout, options_schema(MODE_LOAD), (int)status, NULL, why);
 	return status;
 }
 

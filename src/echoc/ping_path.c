@@ -338,7 +338,9 @@ int ping_path_fd(const struct ping_path *p)
 
 short ping_path_events(const struct ping_path *p)
 {
-	return p->state == PING_DOWN ? (short)POLLIN : exchange_events(&p->exchange);
+	if (p->state == PING_DOWN)
+		return POLLIN;
+	return exchange_events(&p->exchange);
 }
 
 bool ping_path_pending(const struct ping_path *p)

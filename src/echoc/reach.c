@@ -278,7 +278,7 @@ void reach_failed_json(const struct reach *r, enum status status)
 	struct failure_reach where = {.phase = r->phase, .after_s = r->phase_s};
 
 	if (r->options->json || r->options->json_stream)
-		failure_json(stdout, options_schema(r->options->mode), status, &where, r->why);
+		failure_json(stdout, options_schema(r->options->mode), (int)status, &where, r->why);
 }
 
 static void say_next(const struct reach *r, const struct trouble *trouble, uint64_t wait_ms)

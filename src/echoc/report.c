@@ -97,7 +97,7 @@ enum status report_run(const struct options *o)
 	if (set.count > 0)
 		status = write_report(o, &set, status);
 	else if (o->json)
-		failure_json(stdout, options_schema(MODE_REPORT), status, NULL,
+		failure_json(stdout, options_schema(MODE_REPORT), (int)status, NULL,
 		             set.errors.count ? set.errors.text[0] : "");
 	report_read_fini(&set);
 	return status;
