@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define PROMPT       L"> "
 #define PROMPT_DIM   L"\1" COLOUR_DIM "\1>\1" COLOUR_OFF "\1 " /* \1 stands around what takes no room: EL_PROMPT_ESC */
 #define PROMPT_WIDTH 2
+#define PASTE_GAP_MS 200 /* a terminal that sends no more of a paste for so long has no more */
 
 struct edit {
 	struct input input; /* the first, so that one is the other */
@@ -248,8 +250,24 @@ static void destroy(struct edit *e)
 	free(e);
 }
 
+/* Where the talk ended in the middle of a paste: the shell would take the rest for commands. */
+static void swallow_paste(struct edit *e)
+{
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	wchar_t c;
+
+	for (;;) {
+		while (e->typing.pasting && typing_next(&e->typing, &c) != TYPING_MORE)
+			;
+		if (!e->typing.pasting || e->ended || poll(&p, 1, PASTE_GAP_MS) <= 0)
+			return;
+		read_typed(&e->input);
+	}
+}
+
 static void close_edit(struct input *in)
 {
+	swallow_paste(of(in));
 	destroy(of(in));
 	tty_close();
 }

@@ -173,6 +173,9 @@ static void step(struct talk *t, short revents)
 static bool turn(void *context)
 {
 	struct talk *t = context;
+
+	if (t->over)
+		return false;
 	bool reads = !t->leave_ms && lines_have_room(&t->lines);
 	struct pollfd fds[] = {
 	    {.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
@@ -227,6 +230,8 @@ static void take_pasted(void *context, const char *text, size_t len)
 {
 	struct talk *t = context;
 
+	if (t->over)
+		return;
 	input_hide(t->input);
 	if (!t->reach->options->quiet)
 		program_say(ECHOC,

@@ -1,6 +1,9 @@
 """echoc on a terminal that can do more than a typewriter: lines are edited, kept, completed, and not spoilt."""
+import array
+import fcntl
 import os
 import re
+import select
 import signal
 import stat
 import termios
@@ -274,6 +277,28 @@ def test_leaving_waits_while_something_comes_back(talk):
     s, _ = talk(options=("--delay", "0.75"))
     s.type_much(pasted(("x" * 79 + "\n") * 2500))
     leave(s, 80 * 2500)
+
+
+@pytest.mark.parametrize("text, delay", [(pasted(("x" * 79 + "\n") * 30000), "0"), (pasted("x\n") * 100, "0.3")],
+                         ids=["large", "many"])
+def test_the_rest_of_a_paste_is_nobody_s_command(talk, text, delay):
+    """A connection that ends for good in the middle of it: the shell behind gets none of its lines."""
+    s, _ = talk(options=("--drop-after", "5", "--delay", delay))
+    data = text.encode()
+    os.set_blocking(s.master, False)
+    while data and select.select([], [s.master], [], 5)[1]:
+        data = data[os.write(s.master, data[:65536]):]
+        while s.read_more(0):
+            pass
+    assert not data
+    s.see(lambda rows: any("came back." in row for row in rows))
+    assert s.end() == 1
+    while s.read_more(0):
+        pass
+    assert s.all.count(b"dial again") == 1 and s.all.count(b"came back.") == 1
+    left = array.array("i", [0])
+    fcntl.ioctl(s.slave, termios.FIONREAD, left)
+    assert left[0] == 0
 
 
 def test_brackets_are_asked_for_and_given_back(talk):
