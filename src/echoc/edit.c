@@ -34,6 +34,8 @@ struct edit {
 	bool editing;  /* el_wgets is under way */
 	bool shown;    /* and its line is on the screen */
 	bool ended, stopped;
+	wchar_t key;         /* the last one, */
+	size_t end_len;      /* and the line's length then, where the cursor was at its end */
 	bool history_failed; /* said once */
 	char *line;          /* that was given last */
 	struct typing typing;
@@ -81,6 +83,19 @@ static void hide(struct input *in)
 	fflush(stdout);
 }
 
+#define COLUMNS_MIN      8
+#define COLUMNS_MIN_TEXT L"8"
+
+/* On fewer columns than some characters take nobody edits, and libedit's rows are not what rows.h takes them for. */
+static void take_size(struct edit *e)
+{
+	int columns = 0;
+
+	el_resize(e->el);
+	if (el_get(e->el, EL_GETTC, "co", &columns) == 0 && columns < COLUMNS_MIN)
+		el_wset(e->el, EL_SETTC, L"co", COLUMNS_MIN_TEXT, NULL);
+}
+
 /*
  * After a change of size some terminals have wrapped the line anew, and some have not: what is wiped is what is surely
  * its own.
@@ -92,7 +107,7 @@ static void take_news(struct edit *e)
 	if (!news.resized)
 		return;
 	int before = rows_above_cursor(e->el, PROMPT_WIDTH);
-	el_resize(e->el);
+	take_size(e);
 	int now = rows_above_cursor(e->el, PROMPT_WIDTH);
 	if (news.was_away)
 		e->shown = false;
@@ -138,6 +153,36 @@ static void read_typed(struct input *in)
 		e->ended = true;
 }
 
+/* Whether the key before this one was a character that now stands at the line's end, with the cursor behind it. */
+static bool is_going_on(struct edit *e, wchar_t key)
+{
+	const LineInfoW *line = el_wline(e->el);
+	size_t len = (size_t)(line->lastchar - line->buffer), len_before = e->end_len;
+	bool at_end = line->cursor == line->lastchar;
+	wchar_t key_before = e->key;
+
+	e->end_len = at_end ? len : SIZE_MAX / 2;
+	e->key = key;
+	return at_end && len == len_before + 1 && line->cursor[-1] == key_before;
+}
+
+/*
+ * libedit 3.1 loses count of its rows, and in the end writes beyond them (re_fastputc), where a line is higher than the
+ * screen and the cursor is moved in it, or where one ends in a character of no width: there it is shown anew before the
+ * next key.
+ */
+static void mend(struct edit *e, wchar_t key)
+{
+	const LineInfoW *line = el_wline(e->el);
+	bool is_narrow = line->cursor > line->buffer && wcwidth(line->cursor[-1]) == 0;
+	bool goes_on = is_going_on(e, key);
+
+	if (!is_narrow && (goes_on || !rows_are_many(e->el, PROMPT_WIDTH)))
+		return;
+	hide(&e->input);
+	show(&e->input, true);
+}
+
 /* As libedit wants it (EL_GETCFN): 1 with a character, or 0, which ends the line. */
 static int next_char(EditLine *el, wchar_t *c)
 {
@@ -146,7 +191,10 @@ static int next_char(EditLine *el, wchar_t *c)
 
 	for (;;) {
 		switch (typing_next(&e->typing, c)) {
-		case TYPING_CHAR: return 1;
+		case TYPING_CHAR:
+			show(&e->input, true); /* something may have been written since */
+			mend(e, *c);
+			return 1;
 		case TYPING_TEXT: insert_pasted(e); continue;
 		case TYPING_BLOCK: owner->pasted(owner->context, e->typing.pasted, e->typing.pasted_len); continue;
 		case TYPING_MORE: break;
@@ -291,6 +339,7 @@ static void set_up(struct edit *e)
 	HistEventW event;
 
 	el_wset(e->el, EL_CLIENTDATA, &e->input);
+	take_size(e);
 	el_wset(e->el, EL_GETCFN, next_char);
 	el_wset(e->el, EL_PROMPT_ESC, prompt, L'\1');
 	el_wset(e->el, EL_EDITOR, L"emacs");

@@ -44,17 +44,37 @@ static void add_char(struct place *p, wchar_t c)
 		add(p, 1);
 }
 
-int rows_above_cursor(EditLine *el, int prompt_width)
+/* The place behind the characters from the line's first to end. */
+static struct place find(EditLine *el, int prompt_width, const wchar_t *end)
 {
 	struct place p = {.column = prompt_width, .columns = 80};
-	const LineInfoW *line = el_wline(el);
-	int lines = 24;
 
 	(void)el_get(el, EL_GETTC, "co", &p.columns);
-	(void)el_get(el, EL_GETTC, "li", &lines);
-	for (const wchar_t *at = line->buffer; at < line->cursor; at++)
+	for (const wchar_t *at = el_wline(el)->buffer; at < end; at++)
 		add_char(&p, *at);
+	return p;
+}
+
+static int screen_rows(EditLine *el)
+{
+	int rows = 24;
+
+	(void)el_get(el, EL_GETTC, "li", &rows);
+	return rows;
+}
+
+int rows_above_cursor(EditLine *el, int prompt_width)
+{
+	const LineInfoW *line = el_wline(el);
+	struct place p = find(el, prompt_width, line->cursor);
+	int rows = screen_rows(el);
+
 	if (line->cursor < line->lastchar && p.column + wcwidth(*line->cursor) > p.columns)
 		p.row++; /* the cursor stands on a wide character that has gone there */
-	return p.row < lines ? p.row : lines - 1;
+	return p.row < rows ? p.row : rows - 1;
+}
+
+bool rows_are_many(EditLine *el, int prompt_width)
+{
+	return find(el, prompt_width, el_wline(el)->lastchar).row + 1 >= screen_rows(el);
 }

@@ -38,7 +38,7 @@ class Screen(Terminal):
 
     def type_much(self, text):
         """More than a terminal holds: what is written meanwhile is taken."""
-        data = text.encode()
+        data = text.encode() if isinstance(text, str) else text
         while data:
             readable, writable, _ = select.select([self.master], [self.master], [], LIMIT)
             if readable:
@@ -51,11 +51,11 @@ class Screen(Terminal):
         self.stream.feed(data)
 
     def rows(self):
-        """What is seen, without the empty rows below it."""
+        """What is seen, without the empty rows below it: two at least."""
         rows = [row.rstrip() for row in self.screen.display]
         while rows and not rows[-1]:
             rows.pop()
-        return rows
+        return [""] * (2 - len(rows)) + rows
 
     def see(self, condition, limit=LIMIT):
         """Waits until condition(rows) and returns what it returns."""

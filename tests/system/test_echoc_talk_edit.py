@@ -104,9 +104,9 @@ def test_editing_needs_no_locale(talk, locale):
 
 
 def test_long_lines(talk):
-    """Longer than what a terminal gives of itself (4095 bytes), and than the screen."""
-    s, _ = talk()
-    text = "абвгдежз" * 1200
+    """Longer than what a terminal gives of itself (4095 bytes)."""
+    s, _ = talk(size=(160, 40))
+    text = "абвгдежз" * 400
     s.type_much(text + ENTER)
     size = len(text.encode()) + 1
     s.see(lambda rows: re.search(RTT, rows[-2]) and rows[-1] == ">")
@@ -174,6 +174,21 @@ def test_an_echo_while_a_line_of_many_rows_is_typed(talk, back):
     seen = "".join(s.rows())
     assert re.search(text[:-1] + " *[0-9.]+ ms>$", seen)
     assert seen.count("> ") == 2
+
+
+def test_a_line_higher_than_the_screen(talk):
+    """libedit alone writes beyond its rows there."""
+    s, server = talk(size=(20, 5), options=("--delay", "0.1"))
+    for _ in range(3):
+        s.type_much("a" + ENTER + "x" * 150 + HOME + END + LEFT * 90 + END + "ы" * 100 + LEFT * 120 + HOME + "и\u0306" * 15 +
+                    END + "y" * 20)
+        s.see(lambda rows: rows[-1].endswith("y"))
+        s.type(ENTER)
+        s.see(lambda rows: rows[-1] == ">")
+    size = len(("a\n" + "x" * 150 + "ы" * 100 + "и\u0306" * 15 + "y" * 20 + "\n").encode()) * 3
+    s.type(CTRL_D)
+    s.see(lambda rows: "".join(rows).endswith(f"Sent {size} bytes, {size} came back."[-20:]))
+    assert s.end() == 0
 
 
 def test_a_full_row_is_no_second(talk):
