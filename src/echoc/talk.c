@@ -103,6 +103,7 @@ static void reconnect(struct talk *t)
 	char what[EXCHANGE_TEXT_MAX];
 
 	snprintf(what, sizeof(what), _("left %s"), t->reach->where);
+	reach_progress(t->reach); /* nothing was wrong: no wait from before */
 	come_back(t, what);
 }
 

@@ -310,7 +310,7 @@ def test_the_rest_of_a_paste_is_nobody_s_command(talk, text, delay):
     assert s.end() == 1
     while s.read_more(0):
         pass
-    assert s.all.count(b"dial again") == 1 and s.all.count(b"came back.") == 1
+    assert s.all.count(b"connect again") == 1 and s.all.count(b"came back.") == 1
     left = array.array("i", [0])
     fcntl.ioctl(s.slave, termios.FIONREAD, left)
     assert left[0] == 0
