@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -48,7 +49,7 @@ struct channel {
 	uint8_t *unsent;           /* wire bytes that the kernel has not taken yet; NULL: none */
 	size_t unsent_at, unsent_len;
 	int over;    /* of the receiving side, told when all bytes are handed out: 1 the end, or a negative errno */
-	bool traced; /* what is said on it is shown (trace.h) */
+	FILE *trace; /* where what is said on it is shown (trace.h); NULL: it is not */
 	bool apart;  /* what one send takes is not joined with another's: a segment, and a record, of its own */
 	bool heard, shaken, ending; /* something came; the handshake is done; our own close_notify is written */
 	enum channel_stranger stranger;

@@ -169,8 +169,8 @@ static void send_some(struct exchange *ex)
 			err = (int)n;
 			break;
 		}
-		if (ex->channel.traced)
-			trace_bytes(TRACE_SENT, at, (size_t)n);
+		if (ex->channel.trace)
+			trace_bytes(ex->channel.trace, TRACE_SENT, at, (size_t)n);
 		ex->sent += (size_t)n;
 		check(ex);
 	}
@@ -181,8 +181,8 @@ static void send_some(struct exchange *ex)
 	if (err || !ex->ended)
 		return;
 	ex->half_closed = true;
-	if (ex->channel.traced)
-		trace_note(TRACE_SENT, ex->channel.tls ? _("close_notify and FIN") : "FIN");
+	if (ex->channel.trace)
+		trace_note(ex->channel.trace, TRACE_SENT, ex->channel.tls ? _("close_notify and FIN") : "FIN");
 }
 
 /* Keeps the difference: len bytes came at offset echoed, where sent_len bytes stood in one piece. */
@@ -220,11 +220,11 @@ static bool compare(struct exchange *ex, const uint8_t *came, size_t len)
 static void trace_received(const struct exchange *ex, ssize_t n)
 {
 	if (n > 0)
-		trace_bytes(TRACE_CAME, ex->received, (size_t)n);
+		trace_bytes(ex->channel.trace, TRACE_CAME, ex->received, (size_t)n);
 	else if (n == 0)
-		trace_note(TRACE_CAME, ex->channel.tls ? "close_notify" : "FIN");
+		trace_note(ex->channel.trace, TRACE_CAME, ex->channel.tls ? "close_notify" : "FIN");
 	else
-		trace_note(TRACE_CAME, channel_why(&ex->channel, (int)n));
+		trace_note(ex->channel.trace, TRACE_CAME, channel_why(&ex->channel, (int)n));
 }
 
 static enum exchange_result receive(struct exchange *ex)
@@ -233,7 +233,7 @@ static enum exchange_result receive(struct exchange *ex)
 
 	if (n == -EAGAIN)
 		return EXCHANGE_GOES_ON;
-	if (ex->channel.traced)
+	if (ex->channel.trace)
 		trace_received(ex, n);
 	if (n > 0)
 		return compare(ex, ex->received, (size_t)n) ? EXCHANGE_GOES_ON : EXCHANGE_DAMAGED;

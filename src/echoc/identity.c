@@ -36,7 +36,7 @@ static bool refuse_changed(const struct identity_place *place, const char *pin, 
 	char path[KNOWN_SERVERS_PATH_MAX];
 
 	text_escape_utf8(path, sizeof(path), match->path, strlen(match->path));
-	fprintf(stderr,
+	fprintf(place->out,
 	        _("@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"
 	          "@               THE SERVER'S KEY HAS CHANGED!                @\n"
 	          "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\n"

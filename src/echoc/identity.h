@@ -7,6 +7,7 @@
 #define ECHOC_IDENTITY_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "address.h"
 #include "explain.h"
@@ -26,6 +27,7 @@ struct identity_place {
 	const char *where;
 	const struct address *address;
 	bool may_ask;
+	FILE *out; /* for the loud stop */
 };
 
 /* Returns whether the server behind tls, whose handshake is done, is trusted; else trouble says why not. */

@@ -66,10 +66,10 @@ static void trace_reply(const struct channel *c, const struct reply *r, char beh
 	size_t len;
 	const char *text = reply_text(r, &len);
 
-	if (!c->traced)
+	if (!c->trace)
 		return;
 	int n = snprintf(line, sizeof(line), "%03u%c%.*s", r->code, behind_code, (int)len, text);
-	trace_line(TRACE_CAME, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
+	trace_line(c->trace, TRACE_CAME, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
 	explicit_bzero(line, sizeof(line)); /* it may be a token */
 }
 
@@ -172,8 +172,8 @@ enum login_outcome login_reply_to(struct channel *c, const char *word, const cha
 	if (len > 0)
 		line[n++] = ' ';
 	memcpy(line + n, argument, len);
-	if (c->traced)
-		trace_line(TRACE_SENT, line, n + len);
+	if (c->trace)
+		trace_line(c->trace, TRACE_SENT, line, n + len);
 	line[n + len] = '\n';
 	int err = send_all(c, line, n + len + 1, wait_now_ms() + LOGIN_REPLY_MS);
 	explicit_bzero(line, sizeof(line));

@@ -21,10 +21,10 @@
 #include "exchange.h"
 #include "kernel_view.h"
 #include "must.h"
-#include "reach_thread.h"
 #include "ping_event.h"
 #include "ping_options.h"
 #include "reach.h"
+#include "reach_thread.h"
 
 enum ping_state {
 	PING_DOWN,     /* no connection */

@@ -22,7 +22,8 @@ void reach_init(struct reach *r, const struct options *options, const struct add
 	                    .address = *address,
 	                    .user = user,
 	                    .identity.wanted = options->pin,
-	                    .traced = options->trace};
+	                    .traced = options->trace,
+	                    .out = stderr};
 	/* Two have many connections, which the one family of a process does not serve; a check leaves nothing behind.
 	 */
 	tokens_init(&r->tokens, options->no_token || options->mode == MODE_LOAD || options->mode == MODE_IDLE ||
@@ -112,6 +113,7 @@ static bool log_in(struct reach *r, struct channel *c, bool first, struct troubl
 		outcome = login_enter(c, &terms, &report);
 	}
 	if (outcome != LOGIN_FINE) {
+		r->wants_password = outcome == LOGIN_NO_PASSWORD || outcome == LOGIN_NO_TOKEN;
 		explain_login(r->where, r->shown_user, outcome, &report, trouble);
 		r->left = outcome == LOGIN_NO_ANSWER && r->on_terminal;
 		return false;
@@ -154,13 +156,14 @@ static void trace_tls(const struct channel *c)
 	if (tls_pin(c->tls, pin))
 		pin[0] = '\0';
 	snprintf(note, sizeof(note), "%s, %s", how, pin);
-	trace_note(TRACE_CAME, note);
+	trace_note(c->trace, TRACE_CAME, note);
 }
 
 /* Makes the connection TLS and settles who is there. Returns whether it went well; else trouble says why not. */
 static bool secure(struct reach *r, struct channel *c, bool first, struct trouble *trouble)
 {
-	struct identity_place place = {.where = r->where, .address = &r->address, .may_ask = first && r->may_ask};
+	struct identity_place place = {
+	    .where = r->where, .address = &r->address, .may_ask = first && r->may_ask, .out = r->out};
 	struct address bare = r->address;
 	char without[ADDRESS_TEXT_MAX];
 	int err = prepare_tls(r);
@@ -169,7 +172,7 @@ static bool secure(struct reach *r, struct channel *c, bool first, struct troubl
 		err = channel_start_tls(c, r->tls, &r->room, r->address.host, r->address.raw);
 	if (!err)
 		err = shake(c, wait_now_ms() + LOGIN_HANDSHAKE_MS);
-	if (!err && c->traced)
+	if (!err && c->trace)
 		trace_tls(c);
 	if (!err)
 		return identity_settle(&r->identity, &place, c->tls, trouble);
@@ -221,6 +224,7 @@ static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct chann
 	int fd;
 
 	r->identity.asked = false;
+	r->wants_password = false;
 	r->phase_began_ns = clock_now_ns();
 	if (dial(&r->address, until_ms, &r->phases, &fd, why)) {
 		r->phase = r->phases.known[PHASE_TCP] ? PHASE_TCP : PHASE_LOOKUP;
@@ -229,7 +233,7 @@ static bool attempt(struct reach *r, uint64_t until_ms, bool first, struct chann
 		return false;
 	}
 	channel_open(c, fd);
-	c->traced = r->traced;
+	c->trace = r->traced ? r->out : NULL;
 	if (enter(r, c, first, trouble)) {
 		r->connected_ms = wait_now_ms();
 		return true;
@@ -346,31 +350,51 @@ static void say_dropped(const struct reach *r, const char *what, uint64_t missin
 		            what, n, (double)wait_ms / 1000);
 }
 
-enum status reach_again(struct reach *r, const char *what, uint64_t missing, struct channel *c)
+uint64_t reach_drop(struct reach *r, const char *what, uint64_t missing)
 {
-	uint64_t dropped = wait_now_ms();
-	struct trouble trouble;
-
-	r->trouble_ms = trouble_since(r, dropped);
-	uint64_t until = r->on_terminal ? WAIT_FOR_EVER : r->trouble_ms + r->options->retry_ms;
-	uint64_t wait = next_wait(r, until);
+	r->dropped_ms = wait_now_ms();
+	r->trouble_ms = trouble_since(r, r->dropped_ms);
+	r->give_up_ms = r->on_terminal ? WAIT_FOR_EVER : r->trouble_ms + r->options->retry_ms;
+	uint64_t wait = next_wait(r, r->give_up_ms);
 	say_dropped(r, what, missing, wait);
-	for (;;) {
-		if (wait_now_ms() >= until)
-			return STATUS_UNREACHABLE;
-		wait_sleep_ms(wait);
-		if (attempt(r, until, false, c, &trouble))
-			break;
-		if (trouble.kind == TROUBLE_FINAL) {
-			say_trouble(r, &trouble);
-			return trouble.status;
-		}
-		wait = next_wait(r, until);
-		if (wait_now_ms() < until)
-			say_next(r, &trouble, wait);
+	return wait;
+}
+
+enum status reach_fail(struct reach *r, const struct trouble *trouble, uint64_t *wait_ms)
+{
+	if (trouble->kind == TROUBLE_FINAL) {
+		say_trouble(r, trouble);
+		return trouble->status;
 	}
+	*wait_ms = next_wait(r, r->give_up_ms);
+	if (wait_now_ms() < r->give_up_ms)
+		say_next(r, trouble, *wait_ms);
+	return STATUS_FINE;
+}
+
+void reach_back(const struct reach *r)
+{
 	say_registered(r);
 	if (!r->options->quiet)
-		program_say(ECHOC, _("back at %s after %.1f s."), r->where, (double)(wait_now_ms() - dropped) / 1000);
+		program_say(ECHOC, _("back at %s after %.1f s."), r->where,
+		            (double)(wait_now_ms() - r->dropped_ms) / 1000);
+}
+
+enum status reach_again(struct reach *r, const char *what, uint64_t missing, struct channel *c)
+{
+	struct trouble trouble;
+	uint64_t wait = reach_drop(r, what, missing);
+
+	for (;;) {
+		if (wait_now_ms() >= r->give_up_ms)
+			return STATUS_UNREACHABLE;
+		wait_sleep_ms(wait);
+		if (reach_try(r, r->give_up_ms, c, &trouble))
+			break;
+		enum status status = reach_fail(r, &trouble, &wait);
+		if (status != STATUS_FINE)
+			return status;
+	}
+	reach_back(r);
 	return STATUS_FINE;
 }

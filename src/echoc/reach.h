@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "address.h"
 #include "backoff.h"
@@ -41,7 +42,9 @@ struct reach {
 	bool may_ask;             /* for a password */
 	bool left;                /* the person did not want to type a password */
 	bool registered, resumed; /* the last login created the account, or was let in with a token */
-	bool traced;              /* connections that are made show what is said on them */
+	bool wants_password;      /* the last try failed because there is none, and may_ask was not set */
+	bool traced;              /* connections that are made show what is said on them, */
+	FILE *out;                /* here, as is the loud stop about a key: standard error, unless a thread keeps it */
 	bool for_idling;    /* set before reach_first: asks the server for no keepalive, and for its own idle limit */
 	bool keepalive_off; /* it does so, on the last connection */
 	uint64_t idle_limit_s;        /* as the server told; 0: none, or unknown where keepalive_off is not set */
@@ -53,8 +56,9 @@ struct reach {
 	char why[REACH_WHY_MAX]; /* the sentence about the last failure that was not tried again, without its full stop
 	                          */
 	unsigned refusals;
-	uint64_t connected_ms; /* when the present connection was there */
-	uint64_t trouble_ms;   /* since when there is no progress; 0 when there is */
+	uint64_t connected_ms;           /* when the present connection was there */
+	uint64_t trouble_ms;             /* since when there is no progress; 0 when there is */
+	uint64_t dropped_ms, give_up_ms; /* of the coming back: since when, and until when it is tried */
 };
 
 /* Both address and options stay as they are until reach_fini. user may be NULL for a raw address. */
@@ -75,9 +79,18 @@ enum status reach_first(struct reach *, struct channel *) MUST_CHECK;
 enum status reach_again(struct reach *, const char *what, uint64_t missing, struct channel *) MUST_CHECK;
 
 /*
+ * The same in steps, for who has other things to do meanwhile. reach_drop says what happened and returns how long, in
+ * ms, to wait for the first try (reach_try). reach_fail says why a try failed, and returns STATUS_FINE with the next
+ * wait, or what to end with. reach_back says that it is done.
+ */
+uint64_t reach_drop(struct reach *, const char *what, uint64_t missing);
+enum status reach_fail(struct reach *, const struct trouble *, uint64_t *wait_ms) MUST_CHECK;
+void reach_back(const struct reach *);
+
+/*
  * One try to come back, or for one more connection, until until_ms (a second is always given to a connection), without
- * a wait, without asking anybody and without a word. Returns whether there is a connection; else trouble says why not,
- * and phase how far it came.
+ * a wait and without a word; asks only where may_ask says so. Returns whether there is a connection; else trouble says
+ * why not, and phase how far it came.
  */
 bool reach_try(struct reach *, uint64_t until_ms, struct channel *, struct trouble *trouble) MUST_CHECK;
 

@@ -1,6 +1,9 @@
 #include "reach_thread.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -27,12 +30,40 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Signals are for the thread that waits for them. */
+static int start_thread(struct reach_thread *d)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&d->thread, NULL, run, d);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+/* What was shown meanwhile is on standard error after it. */
+static void end_showing(struct reach_thread *d)
+{
+	fclose(d->reach->out);
+	d->reach->out = stderr;
+	fwrite(d->said, 1, d->said_len, stderr);
+	free(d->said);
+}
+
 int reach_thread_begin(struct reach_thread *d, uint64_t limit_ms)
 {
-	d->until_ms = wait_now_ms() + limit_ms;
-	int err = pthread_create(&d->thread, NULL, run, d);
+	FILE *out = open_memstream(&d->said, &d->said_len);
+
+	if (!out)
+		return -errno;
+	d->reach->out = out;
+	d->until_ms = limit_ms == WAIT_FOR_EVER ? WAIT_FOR_EVER : wait_now_ms() + limit_ms;
+	int err = start_thread(d);
 	d->under_way = !err;
-	return -err;
+	if (err)
+		end_showing(d);
+	return err;
 }
 
 void reach_thread_end(struct reach_thread *d)
@@ -42,4 +73,7 @@ void reach_thread_end(struct reach_thread *d)
 	pthread_join(d->thread, NULL);
 	(void)!read(d->ended, &n, sizeof(n));
 	d->under_way = false;
+	end_showing(d);
+	if (d->reached && d->channel.trace)
+		d->channel.trace = stderr;
 }

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "channel.h"
@@ -20,6 +21,8 @@ struct reach_thread {
 	int ended; /* an eventfd: readable when reach_thread_end will not wait */
 	pthread_t thread;
 	uint64_t until_ms;
+	char *said; /* what the try has to show (reach.h, out), until it ended */
+	size_t said_len;
 	bool reached;
 	struct channel channel; /* where reached */
 	struct trouble trouble; /* where not */
@@ -30,9 +33,15 @@ int reach_thread_init(struct reach_thread *, struct reach *) MUST_CHECK;
 /* None may be under way. */
 void reach_thread_fini(struct reach_thread *);
 
-/* Begins a try of about so long, a second at least. Returns 0 or a negative errno: then there is none under way. */
+/*
+ * Begins a try of about so long, a second at least (WAIT_FOR_EVER: as long as it takes), which asks nobody unless reach
+ * may. Returns 0 or a negative errno: then there is none under way.
+ */
 int reach_thread_begin(struct reach_thread *, uint64_t limit_ms) MUST_CHECK;
-/* Ends it, when ended is readable. The channel is the caller's then, where one was reached; its room is reach's. */
+/*
+ * Ends it, when ended is readable, and shows on standard error what it had to show. The channel is the caller's then,
+ * where one was reached; its room is reach's.
+ */
 void reach_thread_end(struct reach_thread *);
 
 #endif

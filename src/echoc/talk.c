@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "colour.h"
+#include "comeback.h"
 #include "edit.h"
 #include "exchange.h"
 #include "history.h"
@@ -29,6 +30,7 @@ struct talk {
 	struct reach *reach;
 	struct input *input;
 	struct exchange exchange;
+	struct comeback comeback; /* under way where there is no connection */
 	struct lines lines;
 	struct talk_stats stats;
 	bool over;
@@ -57,27 +59,49 @@ static void sum_up(struct talk *t)
 static void attach(struct talk *t, const struct channel *channel)
 {
 	exchange_attach(&t->exchange, channel);
-	t->stats.connected_us = clock_wall_us();
+	t->stats.since_us = clock_wall_us();
 }
 
 /* ---- ends of the connection ---- */
 
-/* Makes the connection anew; what: how the last one ended. What is being typed meanwhile waits. */
-static void come_back(struct talk *t, const char *what)
+/* Begins to make the connection anew; what: how the last one ended. */
+static void begin_comeback(struct talk *t, const char *what)
+{
+	exchange_detach(&t->exchange);
+	t->stats.since_us = clock_wall_us();
+	input_hide(t->input);
+	comeback_begin(&t->comeback, what, exchange_missing(&t->exchange));
+}
+
+/* Logs in with the terminal lent to whoever asks for the password on it. */
+static enum comeback_result ask(struct talk *t, struct channel *channel)
+{
+	input_lend(t->input, true);
+	enum comeback_result result = comeback_ask(&t->comeback, channel);
+	input_lend(t->input, false);
+	return result;
+}
+
+static void step_comeback(struct talk *t, short revents)
 {
 	struct channel channel;
 
-	exchange_detach(&t->exchange);
-	input_hide(t->input);
-	input_lend(t->input, true);
-	enum status status = reach_again(t->reach, what, exchange_missing(&t->exchange), &channel);
-	input_lend(t->input, false);
-	if (status == STATUS_FINE) {
+	if (revents)
+		input_hide(t->input);
+	enum comeback_result result = comeback_step(&t->comeback, revents, &channel);
+	if (result == COMEBACK_ASKS)
+		result = ask(t, &channel);
+	switch (result) {
+	case COMEBACK_GOES_ON:
+	case COMEBACK_ASKS: break;
+	case COMEBACK_REACHED:
 		attach(t, &channel);
 		t->stats.reconnects++;
-	} else {
+		break;
+	case COMEBACK_FAILED:
 		t->over = true;
-		t->status = status;
+		t->status = t->comeback.status;
+		break;
 	}
 }
 
@@ -93,18 +117,22 @@ static void take_drop(struct talk *t)
 		program_say(ECHOC, _("%s: connect again, or let --reconnect do it."), what);
 		sum_up(t);
 	} else {
-		come_back(t, what);
+		begin_comeback(t, what);
 	}
 }
 
-/* A person wants another connection. */
+/* A person wants another connection, or the next at once. */
 static void reconnect(struct talk *t)
 {
 	char what[EXCHANGE_TEXT_MAX];
 
+	if (t->comeback.under_way) {
+		comeback_hurry(&t->comeback);
+		return;
+	}
 	snprintf(what, sizeof(what), _("left %s"), t->reach->where);
 	reach_progress(t->reach); /* nothing was wrong: no wait from before */
-	come_back(t, what);
+	begin_comeback(t, what);
 }
 
 static void say_damaged(struct talk *t)
@@ -153,7 +181,7 @@ static void step(struct talk *t, short revents)
 	uint64_t before = t->exchange.echoed;
 
 	/* What is sent and received now is shown from within. */
-	if (t->exchange.channel.traced &&
+	if (t->exchange.channel.trace &&
 	    (revents || exchange_pending(&t->exchange) || (exchange_events(&t->exchange) & POLLOUT)))
 		input_hide(t->input);
 	enum exchange_result result = exchange_step(&t->exchange, revents);
@@ -170,6 +198,28 @@ static void step(struct talk *t, short revents)
 	}
 }
 
+/* While there is no connection everything is read: what there is no room for is refused, and the rest works. */
+static bool reads(const struct talk *t)
+{
+	return !t->leave_ms && (t->comeback.under_way || lines_have_room(&t->lines));
+}
+
+static uint64_t due_ms(const struct talk *t)
+{
+	if (t->comeback.under_way)
+		return comeback_due_ms(&t->comeback);
+	if (exchange_pending(&t->exchange))
+		return 0;
+	return t->leave_ms ? t->leave_ms : WAIT_FOR_EVER;
+}
+
+static struct pollfd polled(const struct talk *t)
+{
+	if (t->comeback.under_way)
+		return (struct pollfd){.fd = comeback_fd(&t->comeback), .events = POLLIN};
+	return (struct pollfd){.fd = t->exchange.channel.fd, .events = exchange_events(&t->exchange)};
+}
+
 /* Waits for the terminal and the connection, and does what is to be done. Returns whether the talk goes on. */
 static bool turn(void *context)
 {
@@ -177,28 +227,26 @@ static bool turn(void *context)
 
 	if (t->over)
 		return false;
-	bool reads = !t->leave_ms && lines_have_room(&t->lines);
-	struct pollfd fds[] = {
-	    {.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
-	    {.fd = t->exchange.channel.fd, .events = exchange_events(&t->exchange)},
-	};
+	struct pollfd fds[] = {{.fd = reads(t) ? STDIN_FILENO : -1, .events = POLLIN}, polled(t)};
 
 	if (!t->leave_ms)
-		input_show(t->input, t->lines.count == 0);
+		input_show(t->input, t->lines.count == 0 || t->comeback.under_way);
 	if (fflush(stdout)) {
 		program_say(ECHOC, _("cannot write to standard output: %s: check where it goes to."),
 		            words_error(errno));
 		fail(t);
 		return false;
 	}
-	uint64_t until_ms = exchange_pending(&t->exchange) ? 0 : t->leave_ms ? t->leave_ms : WAIT_FOR_EVER;
-	int ms = wait_poll_ms(until_ms);
+	int ms = wait_poll_ms(due_ms(t));
 	struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 	if (ppoll(fds, array_size(fds), ms < 0 ? NULL : &limit, input_mask(t->input)) < 0)
 		return true;
 	if (fds[0].revents)
 		input_read(t->input);
-	step(t, fds[1].revents);
+	if (t->comeback.under_way)
+		step_comeback(t, fds[1].revents);
+	else
+		step(t, fds[1].revents);
 	if (!t->over && t->leave_ms && wait_now_ms() >= t->leave_ms)
 		sum_up(t);
 	return !t->over;
@@ -208,14 +256,31 @@ static bool turn(void *context)
 
 static void leave(struct talk *t)
 {
+	if (t->comeback.under_way) {
+		sum_up(t);
+		return;
+	}
 	exchange_end(&t->exchange);
 	give_time(t);
 }
 
-/* Sends text in as many pieces as it takes, each when there is room for it. */
+static void say_no_room(struct talk *t, size_t len)
+{
+	input_hide(t->input);
+	program_say(ECHOC,
+	            ngettext("%zu byte is not sent: no more is kept until the connection is back.",
+	                     "%zu bytes are not sent: no more is kept until the connection is back.", len),
+	            len);
+}
+
+/* Sends text in as many pieces as it takes, each when there is room for it, or the connection is back. */
 static void send_text(struct talk *t, const char *text, size_t len)
 {
 	while (len > 0 && !t->over) {
+		if (!lines_have_room(&t->lines) && t->comeback.under_way) {
+			say_no_room(t, len);
+			return;
+		}
 		if (!lines_have_room(&t->lines)) {
 			turn(t);
 			continue;
@@ -244,9 +309,10 @@ static void take_pasted(void *context, const char *text, size_t len)
 
 static void switch_trace(struct talk *t)
 {
-	bool on = !t->reach->traced;
+	bool on = !t->comeback.traced;
 
-	t->reach->traced = t->exchange.channel.traced = on;
+	t->comeback.traced = on;
+	t->exchange.channel.trace = on ? stderr : NULL;
 	if (on)
 		program_say(ECHOC, _("what is sent (C:) and comes (S:) is shown from now on: /trace again ends that."));
 	else
@@ -266,6 +332,10 @@ static void act_on(struct talk *t, const char *line, size_t len)
 {
 	size_t from;
 
+	if (len == 1 && t->comeback.under_way) {
+		reconnect(t);
+		return;
+	}
 	if (history_may_keep(line, len - 1, &t->reach->secret))
 		input_remember(t->input, line, len - 1);
 	switch (typed_read(line, len - 1, &from)) {
@@ -295,10 +365,10 @@ static void take_input(struct talk *t)
 static enum status run(struct talk *t)
 {
 	while (!t->over) {
-		if (t->leave_ms || !lines_have_room(&t->lines))
-			turn(t);
-		else
+		if (reads(t))
 			take_input(t);
+		else
+			turn(t);
 	}
 	fflush(stdout);
 	return t->status;
@@ -337,9 +407,17 @@ static enum status talk_on(struct talk *t, const struct channel *channel)
 {
 	greet(t->reach);
 	attach(t, channel);
+	int err = comeback_init(&t->comeback, t->reach);
+	if (err) {
+		program_say(ECHOC, _("cannot begin: %s."), words_error(-err));
+		return STATUS_LOST;
+	}
 	t->input = open_input(t);
 	enum status status = t->input ? run(t) : say_no_memory();
 	input_close(t->input);
+	if (comeback_is_trying(&t->comeback))
+		_exit((int)status); /* a look-up cannot be taken back, and everything is said and written */
+	comeback_fini(&t->comeback);
 	return status;
 }
 

@@ -30,15 +30,17 @@ static void show_server(const struct reach *r, const struct channel *c)
 }
 
 /* In the person's own time. */
-static void show_since(const struct talk_stats *s)
+static void show_since(const struct talk_stats *s, bool is_connected)
 {
-	time_t when = (time_t)(s->connected_us / 1000000);
+	time_t when = (time_t)(s->since_us / 1000000);
 	struct tm tm;
 	char text[64] = "";
 
 	if (localtime_r(&when, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	if (s->reconnects == 0)
+	if (!is_connected)
+		printf(_("Not connected since %s\n"), text);
+	else if (s->reconnects == 0)
 		printf(_("Connected since %s\n"), text);
 	else
 		printf(ngettext("Connected since %s, after %u reconnection\n",
@@ -88,7 +90,7 @@ void talk_stats_show(const struct talk_stats *s, const struct reach *r, const st
                      const struct histogram *round_trips)
 {
 	show_server(r, &ex->channel);
-	show_since(s);
+	show_since(s, ex->channel.fd >= 0);
 	show_bytes(ex);
 	show_round_trips(round_trips);
 	show_kernel(&ex->channel);

@@ -10,7 +10,7 @@
 
 /* What only the talk knows. */
 struct talk_stats {
-	int64_t connected_us; /* when the present connection was there, by the wall clock */
+	int64_t since_us; /* when the connection was there, or the last one lost, by the wall clock */
 	unsigned reconnects;
 };
 

@@ -27,26 +27,26 @@ size_t trace_secret_at(const char *line, size_t len)
 	return len;
 }
 
-void trace_line(enum trace_way way, const char *line, size_t len)
+void trace_line(FILE *to, enum trace_way way, const char *line, size_t len)
 {
 	char shown[WIRE_LINE_MAX * 4 + 1];
 	size_t open = trace_secret_at(line, len);
 
 	text_escape_utf8(shown, sizeof(shown), line, open);
-	fprintf(stderr, "%s: %s%s\n", who(way), shown, open < len ? "********" : "");
+	fprintf(to, "%s: %s%s\n", who(way), shown, open < len ? "********" : "");
 }
 
-void trace_bytes(enum trace_way way, const void *data, size_t len)
+void trace_bytes(FILE *to, enum trace_way way, const void *data, size_t len)
 {
 	char shown[SHOWN_BYTES * 4 + 1];
 	size_t n = len < SHOWN_BYTES ? len : SHOWN_BYTES;
 
 	text_escape_utf8(shown, sizeof(shown), data, n);
-	fprintf(stderr, ngettext("%s: %zu byte: %s%s\n", "%s: %zu bytes: %s%s\n", len), who(way), len, shown,
+	fprintf(to, ngettext("%s: %zu byte: %s%s\n", "%s: %zu bytes: %s%s\n", len), who(way), len, shown,
 	        n < len ? "..." : "");
 }
 
-void trace_note(enum trace_way way, const char *what)
+void trace_note(FILE *to, enum trace_way way, const char *what)
 {
-	fprintf(stderr, "%s: %s\n", who(way), what);
+	fprintf(to, "%s: %s\n", who(way), what);
 }
