@@ -289,7 +289,9 @@ def test_bytes_that_were_never_sent(fake, run):
     server = fake("--raw", "--extra", "3", "--connections", "1")
     done = run("raw:" + server.address, "-c", "3", "-i", "20ms", "--json")
     result = strict(done.stdout)
-    assert (done.returncode, result["damages"], result["probes"]["echoed"]) == (1, 1, 3)
+    assert (done.returncode, result["damages"]) == (1, 1)
+    probes = result["probes"]
+    assert probes["echoed"] + probes["not_sent"] == 3 and probes["echoed"] >= 1  # one may be due while there is none
     assert "at offset 64 sent nothing, came 78 78 78" in done.stderr
 
 
