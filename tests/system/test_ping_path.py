@@ -286,12 +286,11 @@ def test_a_damaged_byte(fake, run):
 
 
 def test_bytes_that_were_never_sent(fake, run):
+    """The interval is long enough for them to come before the next probe, on a busy machine too."""
     server = fake("--raw", "--extra", "3", "--connections", "1")
-    done = run("raw:" + server.address, "-c", "3", "-i", "20ms", "--json")
+    done = run("raw:" + server.address, "-c", "2", "-i", "700ms", "--json")
     result = strict(done.stdout)
-    assert (done.returncode, result["damages"]) == (1, 1)
-    probes = result["probes"]
-    assert probes["echoed"] + probes["not_sent"] == 3 and probes["echoed"] >= 1  # one may be due while there is none
+    assert (done.returncode, result["damages"], result["probes"]["echoed"]) == (1, 1, 2)
     assert "at offset 64 sent nothing, came 78 78 78" in done.stderr
 
 
