@@ -323,13 +323,13 @@ def test_ctrl_c_tells_what_is_known(cutter, raw, tmp_path):
 def test_a_connection_that_hangs_holds_nothing_up(fake, cutter, tmp_path):
     """Neither those that stand, nor Ctrl-C."""
     pem = Maker(tmp_path).certificate()
-    path = cutter(fake("--raw", "--tls", pem).address, 0.5, "fin", hung=4)
-    args = ["raw+tls:" + path.address, "--pin", pin_of(pem), "--min", "1s", "--max", "30s", "--json-stream"]
+    path = cutter(fake("--raw", "--tls", pem).address, 1.5, "fin", hung=4)  # longer than a handshake on a busy machine
+    args = ["raw+tls:" + path.address, "--pin", pin_of(pem), "--min", "2s", "--max", "30s", "--json-stream"]
     process = subprocess.Popen([ECHOC, "idle", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=environment(tmp_path))
     assert json.loads(process.stdout.readline())["type"] == "start"
     trial = json.loads(process.stdout.readline())
-    assert trial["outcome"] == "cut_fin" and trial["exact"] and 0.2 < trial["idle_s"] < 1
+    assert trial["outcome"] == "cut_fin" and trial["exact"] and 1 < trial["idle_s"] < 2
     assert path.count == 4
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
