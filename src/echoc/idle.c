@@ -418,7 +418,7 @@ static enum status run(struct idle *l)
 	if (l->signals >= 0)
 		close(l->signals);
 	if (l->dial.under_way)
-		_exit((int)status); /* a look-up cannot be taken back, and everything is said and written */
+		reach_thread_leave(&l->dial, (int)status);
 	return status;
 }
 

@@ -376,7 +376,7 @@ static enum status run(struct ping *p)
 	probe(p);
 	status = conclude(p);
 	if (p->path.dial.under_way)
-		_exit((int)status); /* a look-up cannot be taken back, and everything is said and written */
+		reach_thread_leave(&p->path.dial, (int)status);
 	ping_path_close(&p->path);
 	close(p->signals);
 	return status;

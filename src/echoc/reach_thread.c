@@ -77,3 +77,9 @@ void reach_thread_end(struct reach_thread *d)
 	if (d->reached && d->channel.trace)
 		d->channel.trace = stderr;
 }
+
+void reach_thread_leave(struct reach_thread *d, int status)
+{
+	pthread_detach(d->thread);
+	_exit(status);
+}

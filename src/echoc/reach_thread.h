@@ -43,5 +43,10 @@ int reach_thread_begin(struct reach_thread *, uint64_t limit_ms) MUST_CHECK;
  * where one was reached; its room is reach's.
  */
 void reach_thread_end(struct reach_thread *);
+/*
+ * Ends the process while a try is under way: a look-up cannot be taken back, and is not waited for. Everything is said
+ * and written before.
+ */
+_Noreturn void reach_thread_leave(struct reach_thread *, int status);
 
 #endif

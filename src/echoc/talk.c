@@ -416,7 +416,7 @@ static enum status talk_on(struct talk *t, const struct channel *channel)
 	enum status status = t->input ? run(t) : say_no_memory();
 	input_close(t->input);
 	if (comeback_is_trying(&t->comeback))
-		_exit((int)status); /* a look-up cannot be taken back, and everything is said and written */
+		reach_thread_leave(&t->comeback.dial, (int)status);
 	comeback_fini(&t->comeback);
 	return status;
 }

@@ -96,7 +96,7 @@ def test_a_killed_server_comes_back(folder, ping):
 
 def test_what_was_in_the_air_is_sent_again(fake, run):
     server = fake("--raw", "--drop-after", "200")
-    done = run("raw:" + server.address, "-c", "7", "-i", "20ms", "--json-stream", "-q")
+    done = run("raw:" + server.address, "-c", "7", "-i", "150ms", "--json-stream", "-q")
     *objects, result = [strict(line) for line in done.stdout.splitlines()]
     assert_whole(result)
     assert (done.returncode, result["reconnects"], result["probes"]["resent"]) == (0, 2, 2)
