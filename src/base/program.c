@@ -96,6 +96,20 @@ void program_fix_descriptors(void)
 	}
 }
 
+int program_write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 void program_keep_secrets(void)
 {
 	static const struct rlimit none = {0, 0};

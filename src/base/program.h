@@ -2,6 +2,7 @@
 #ifndef BASE_PROGRAM_H
 #define BASE_PROGRAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "must.h"
@@ -25,6 +26,9 @@ uint64_t program_duration_us(const char *name, const char *option, const char *t
 void program_fix_descriptors(void);
 /* The same where standard output is the result: if it was closed, writing to it fails from here on. */
 void program_fix_descriptors_but_output(void);
+
+/* Writes all of it. Returns 0 or a negative errno. */
+int program_write_all(int fd, const char *data, size_t len) MUST_CHECK;
 
 /*
  * For a process through which passwords or keys pass: no core of it is written, and no other process of its user looks

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "state.h"
 
 #define FILE_NAME  "known_servers"
@@ -149,20 +150,6 @@ int known_servers_find(const char *name, const char *pin, enum known_servers_res
 	return err;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Writes text and one line more beside the file, then puts it in its place. */
 static int replace(int folder, const char *text, size_t len, const char *line)
 {
@@ -173,11 +160,11 @@ static int replace(int folder, const char *text, size_t len, const char *line)
 	int fd = state_open_file(folder, beside, O_WRONLY | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return fd;
-	int err = write_all(fd, text, len);
+	int err = program_write_all(fd, text, len);
 	if (!err && len > 0 && text[len - 1] != '\n')
-		err = write_all(fd, "\n", 1);
+		err = program_write_all(fd, "\n", 1);
 	if (!err)
-		err = write_all(fd, line, strlen(line));
+		err = program_write_all(fd, line, strlen(line));
 	if (!err && fsync(fd) < 0)
 		err = -errno;
 	close(fd);

@@ -7,28 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
+#include "program.h"
 
 int report_output_print(const char *data, size_t len)
 {
-	return write_all(STDOUT_FILENO, data, len);
+	return program_write_all(STDOUT_FILENO, data, len);
 }
 
 static int write_and_close(int fd, const char *data, size_t len)
 {
-	int err = write_all(fd, data, len);
+	int err = program_write_all(fd, data, len);
 
 	if (close(fd) < 0 && !err)
 		err = -errno;
